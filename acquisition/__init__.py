@@ -1,0 +1,1 @@
+"""Acquisitions: how a batch is chosen from beliefs. torch and BoTorch acquisition live here."""

@@ -1,0 +1,1 @@
+"""Lab adapters: how a batch reaches a lab and how results come back."""

@@ -1,0 +1,75 @@
+"""What a campaign asks for, and of which readout."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from loop.domain.errors import InvalidError
+from loop.domain.perturbation import check_id
+
+
+class Goal(StrEnum):
+    """The question put to the library."""
+
+    FIND_HITS = "find-hits"
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+    LEARN_MAP = "learn-map"
+
+
+class Direction(StrEnum):
+    """On which side of its thresholds a readout is a hit."""
+
+    UP = "up"
+    DOWN = "down"
+    BOTH = "both"
+
+
+class Normalization(StrEnum):
+    """How a well's value is corrected by its plate before anything learns from it."""
+
+    NONE = "none"
+    SUBTRACT_NEGATIVE = "subtract-negative"
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """What is measured: name, unit, and where a hit begins.
+
+    A value is a hit if it is at or below `low` or at or above `high`; a side that does not
+    count is infinite. Both are in the readout's own unit, after normalisation.
+    """
+
+    name: str
+    unit: str = ""
+    direction: Direction = Direction.BOTH
+    low: float = -math.inf
+    high: float = math.inf
+    normalization: Normalization = Normalization.NONE
+
+    def __post_init__(self) -> None:
+        """Refuse thresholds that contradict the direction."""
+        check_id("Readout", self.name)
+        if math.isnan(self.low) or math.isnan(self.high) or self.low >= self.high:
+            msg = (
+                f"Readout {self.name!r} has thresholds {self.low:g} and {self.high:g}; "
+                "the lower one must be smaller than the upper."
+            )
+            raise InvalidError(msg)
+        if (self.direction is Direction.UP and math.isfinite(self.low)) or (
+            self.direction is Direction.DOWN and math.isfinite(self.high)
+        ):
+            msg = (
+                f"Readout {self.name!r} has direction {self.direction.value!r} but a threshold "
+                "on the other side; use direction 'both'."
+            )
+            raise InvalidError(msg)
+
+    @property
+    def has_threshold(self) -> bool:
+        """Whether hits are defined at all."""
+        return math.isfinite(self.low) or math.isfinite(self.high)
+
+    def is_hit(self, value: float) -> bool:
+        """Whether a value passes a threshold."""
+        return value <= self.low or value >= self.high

@@ -1,0 +1,98 @@
+"""The library: what a campaign may choose from."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from loop.domain.errors import (
+    DoseError,
+    InvalidError,
+    UnknownContextError,
+    UnknownPerturbagenError,
+)
+from loop.domain.nearest import did_you_mean
+from loop.domain.perturbation import Perturbagen, Perturbation, check_id
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Perturbagens, contexts, the orders allowed, and the constraints.
+
+    `forbidden` are sets of perturbagen ids that must never act together: a perturbation
+    that contains one of them, whatever else it holds, is not a candidate.
+    `allowed`, where given, lists every candidate there is (a pre-built pool, a replay).
+    """
+
+    perturbagens: tuple[Perturbagen, ...]
+    contexts: tuple[str, ...]
+    orders: tuple[int, ...]
+    forbidden: frozenset[frozenset[str]] = frozenset()
+    allowed: tuple[Perturbation, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an empty or contradictory library, before anything is computed from it."""
+        for what, names in (
+            ("perturbagen", [p.id for p in self.perturbagens]),
+            ("context", list(self.contexts)),
+        ):
+            if not names:
+                msg = f"The library holds no {what}; list at least one."
+                raise InvalidError(msg)
+            if len(set(names)) < len(names):
+                twice = Counter(names).most_common(1)[0][0]
+                msg = f"The library lists {what} {twice!r} twice; list it once."
+                raise InvalidError(msg)
+        for context in self.contexts:
+            check_id("Context", context)
+        if not self.orders or min(self.orders) < 0 or max(self.orders) > len(self.perturbagens):
+            msg = (
+                f"Orders {list(self.orders)} do not fit a library of {len(self.perturbagens)} "
+                f"perturbagens; give whole numbers from 0 to {len(self.perturbagens)}."
+            )
+            raise InvalidError(msg)
+        known = {p.id for p in self.perturbagens}
+        for together in self.forbidden:
+            for name in sorted(together - known):
+                raise UnknownPerturbagenError(unknown_perturbagen(name, known, "forbidden"))
+
+    @property
+    def max_order(self) -> int:
+        """The largest number of perturbagens that may act together."""
+        return max(self.orders)
+
+    def check(self, perturbation: Perturbation) -> None:
+        """Refuse a perturbation that is not made of what the library holds.
+
+        Whether it may be *chosen* is the candidate space's question; a control may always be
+        asked about.
+
+        Raises:
+            UnknownPerturbagenError: If it names a perturbagen that is not in the library.
+            UnknownContextError: If its context is not in the library.
+            DoseError: If a dose is missing, superfluous, or not one of the levels.
+        """
+        levels = {p.id: p.doses for p in self.perturbagens}
+        if perturbation.context not in self.contexts:
+            hint = did_you_mean(perturbation.context, self.contexts)
+            msg = f"Context {perturbation.context!r} is not in the library.{hint}"
+            raise UnknownContextError(msg)
+        for part in perturbation.components:
+            if part.perturbagen not in levels:
+                raise UnknownPerturbagenError(
+                    unknown_perturbagen(part.perturbagen, levels, perturbation.key)
+                )
+            doses = levels[part.perturbagen]
+            if part.dose is None and doses:
+                known = ", ".join(str(dose) for dose in doses)
+                msg = f"{part.perturbagen!r} needs a dose; write one of {known} after an '@'."
+                raise DoseError(msg)
+            if part.dose is not None and part.dose not in doses:
+                known = ", ".join(str(dose) for dose in doses) or "no doses at all"
+                msg = f"{part.perturbagen!r} has no dose {part.dose}; the library lists {known}."
+                raise DoseError(msg)
+
+
+def unknown_perturbagen(name: str, known: Iterable[str], where: str) -> str:
+    """The sentence for a perturbagen that the library does not hold."""
+    hint = did_you_mean(name, known)
+    return f"Perturbagen {name!r} (in {where}) is not in the library.{hint}"
