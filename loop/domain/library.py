@@ -1,8 +1,9 @@
 """The library: what a campaign may choose from."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from loop.domain.errors import (
     DoseError,
@@ -11,10 +12,10 @@ from loop.domain.errors import (
     UnknownPerturbagenError,
 )
 from loop.domain.nearest import did_you_mean
-from loop.domain.perturbation import Perturbagen, Perturbation, check_id
+from loop.domain.perturbation import Dose, Perturbagen, Perturbation, check_id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Library:
     """Perturbagens, contexts, the orders allowed, and the constraints.
 
@@ -60,6 +61,11 @@ class Library:
         """The largest number of perturbagens that may act together."""
         return max(self.orders)
 
+    @cached_property
+    def doses(self) -> Mapping[str, tuple[Dose, ...]]:
+        """The dose levels of each perturbagen, by id."""
+        return {each.id: each.doses for each in self.perturbagens}
+
     def check(self, perturbation: Perturbation) -> None:
         """Refuse a perturbation that is not made of what the library holds.
 
@@ -71,17 +77,16 @@ class Library:
             UnknownContextError: If its context is not in the library.
             DoseError: If a dose is missing, superfluous, or not one of the levels.
         """
-        levels = {p.id: p.doses for p in self.perturbagens}
         if perturbation.context not in self.contexts:
             hint = did_you_mean(perturbation.context, self.contexts)
             msg = f"Context {perturbation.context!r} is not in the library.{hint}"
             raise UnknownContextError(msg)
         for part in perturbation.components:
-            if part.perturbagen not in levels:
+            if part.perturbagen not in self.doses:
                 raise UnknownPerturbagenError(
-                    unknown_perturbagen(part.perturbagen, levels, perturbation.key)
+                    unknown_perturbagen(part.perturbagen, self.doses, perturbation.key)
                 )
-            doses = levels[part.perturbagen]
+            doses = self.doses[part.perturbagen]
             if part.dose is None and doses:
                 known = ", ".join(str(dose) for dose in doses)
                 msg = f"{part.perturbagen!r} needs a dose; write one of {known} after an '@'."

@@ -1,0 +1,194 @@
+"""`propose`, `batches`, `approve`, `reject`, `dispatch`, `ingest`, `rejected`."""
+
+import csv
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loop.cli.campaigns import Name
+from loop.cli.output import Json, print_json, print_table, refusing, working
+
+if TYPE_CHECKING:
+    from loop.domain.batch import Batch
+
+BatchId = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")]
+_SHOWN = 12
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    for command in (propose, batches, approve, reject, dispatch, ingest, rejected):
+        app.command()(command)
+
+
+@refusing
+def propose(
+    name: Name,
+    size: Annotated[int | None, typer.Option(help="How many perturbations.")] = None,
+    json: Json = False,
+) -> None:
+    """Choose the next batch, or show the one that is still open."""
+    from loop.propose import propose_batch
+    from loop.services import build
+
+    services = build(origin="cli")
+    with working("choosing a batch") as progress:
+        batch = propose_batch(services, name, size, progress)
+    if json:
+        print_json(batch)
+        return
+    _show(batch)
+    if batch.state.value == "proposed":
+        typer.echo(f"Next: pertloop approve {batch.id}")
+
+
+def _show(batch: "Batch") -> None:
+    typer.echo(
+        f"Batch {batch.id} ({batch.state.value}): {len(batch.choices)} perturbations, "
+        f"chosen by {batch.acquisition} on {batch.surrogate}, seed {batch.seed}."
+    )
+    order = sorted(batch.choices, key=lambda each: each.chosen_by.value != "acquisition")
+    print_table(
+        "",
+        ("perturbation", "by", "score", "why"),
+        ((c.perturbation.key, c.chosen_by.value, c.score, c.reason) for c in order[:_SHOWN]),
+    )
+    if len(order) > _SHOWN:
+        typer.echo(f"… and {len(order) - _SHOWN} more; --json shows all.")
+
+
+@refusing
+def batches(name: Name, json: Json = False) -> None:
+    """List a campaign's batches."""
+    from loop.services import build
+
+    with build(origin="cli").storage.reading() as work:
+        work.campaigns.get(name)
+        found = work.batches.of(name)
+    if json:
+        print_json(found)
+        return
+    print_table(
+        "",
+        ("batch", "state", "size", "chosen by", "decided by", "created"),
+        (
+            (b.id, b.state.value, len(b.choices), b.acquisition, b.decided_by, b.created_at)
+            for b in found
+        ),
+    )
+
+
+@refusing
+def approve(batch_id: BatchId, json: Json = False) -> None:
+    """Approve a proposed batch."""
+    from loop.review import approve as decide
+    from loop.services import build
+
+    batch = decide(build(origin="cli"), batch_id)
+    if json:
+        print_json(batch)
+        return
+    typer.echo(f"Batch {batch.id} is approved. Next: pertloop dispatch {batch.id}")
+
+
+@refusing
+def reject(
+    batch_id: BatchId,
+    why: Annotated[str, typer.Option("--why", help="The reason, for the log.")],
+    json: Json = False,
+) -> None:
+    """Reject a batch; its perturbations are on offer again."""
+    from loop.review import reject as decide
+    from loop.services import build
+
+    batch = decide(build(origin="cli"), batch_id, why)
+    if json:
+        print_json(batch)
+        return
+    typer.echo(f"Batch {batch.id} is rejected. Next: pertloop propose {batch.campaign}")
+
+
+@refusing
+def dispatch(batch_id: BatchId, json: Json = False) -> None:
+    """Lay an approved batch out on plates and hand it to the lab."""
+    from loop.dispatch import dispatch_batch
+    from loop.services import build
+
+    done = dispatch_batch(build(origin="cli"), batch_id)
+    if json:
+        print_json(done)
+        return
+    wells = sum(len(plate.wells) for plate in done.plates)
+    typer.echo(
+        f"Batch {batch_id}: {len(done.plates)} plate(s), {wells} wells, given to lab "
+        f"{done.adapter!r} as {done.reference}."
+    )
+
+
+@refusing
+def ingest(
+    name: Name,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="A results file; without one the lab is asked."),
+    ] = None,
+    keep_good: Annotated[
+        bool, typer.Option("--keep-good", help="Take good rows, set bad ones aside.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Take in results: a file, or whatever the campaign's lab has ready."""
+    from loop.ingest import collect_results, ingest_results
+    from loop.services import build
+
+    services = build(origin="cli")
+    found = (
+        collect_results(services, name)
+        if file is None
+        else [ingest_results(services, name, file, keep_good)]
+    )
+    if json:
+        print_json(found)
+        return
+    if not found:
+        typer.echo("The lab has no new results.")
+    for each in found:
+        if each.again:
+            typer.echo(f"{each.file.name} was ingested before; nothing changed.")
+            continue
+        typer.echo(
+            f"{each.file.name}: {each.file.accepted} measurements stored "
+            f"({each.file.superseded} of them revisions), {each.file.unchanged} known already, "
+            f"{each.file.rejected} set aside."
+        )
+        for batch in each.batches:
+            typer.echo(f"Batch {batch.id} is {batch.state.value}.")
+    if found:
+        typer.echo(f"Next: pertloop retrain {name}")
+
+
+@refusing
+def rejected(
+    name: Name,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write a CSV file.")] = None,
+    json: Json = False,
+) -> None:
+    """Show the rows that were set aside, each with the sentence that says why."""
+    from loop.services import build
+
+    with build(origin="cli").storage.reading() as work:
+        work.campaigns.get(name)
+        rows = work.results.rejected(name)
+        names = {file.sha256: file.name for file in work.results.files(name)}
+    if json:
+        print_json(rows)
+        return
+    table = [(names.get(row.source, row.source), row.line, row.reason, row.text) for row in rows]
+    if output is None:
+        print_table("", ("file", "line", "why", "row"), table)
+        return
+    with output.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("file", "line", "why", "row"), *table])
+    sys.stderr.write(f"{len(table)} rows written to {output}\n")

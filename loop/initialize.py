@@ -1,0 +1,87 @@
+"""Use case: a campaign file becomes a campaign."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from loop import plugins
+from loop.campaign_file import CampaignFile, read_campaign
+from loop.domain.campaign import Campaign
+from loop.domain.errors import AlreadyExistsError, CampaignNotFoundError
+from loop.domain.perturbation import Perturbation
+from loop.encoding import LibraryIndex
+from loop.inputs import Inputs, read_inputs
+from loop.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Initialized:
+    """What `init` understood: the campaign, its inputs, and how many candidates they make."""
+
+    campaign: Campaign
+    inputs: Inputs
+    candidates: int
+
+
+def initialize(services: Services, path: Path) -> Initialized:
+    """Check a campaign file and everything it names, store the inputs, create the campaign.
+
+    Raises:
+        InvalidError: If anything is wrong with the files; nothing is stored.
+        PluginNotFoundError: If a plug-in is not installed.
+        AlreadyExistsError: If the name is taken.
+    """
+    read = read_campaign(path)
+    file = read.file
+    for kind, name in (
+        ("surrogates", file.surrogate.name),
+        ("acquisitions", file.acquisition.name),
+        ("lab_adapters", file.lab.adapter),
+    ):
+        plugins.check_name(kind, name)
+    inputs = read_inputs(read.library, read.embeddings)
+    candidates = LibraryIndex(inputs.library).space().on_offer()
+    named = [*file.batch.reference, *([file.lab.positive_key] if file.lab.positive_key else [])]
+    for key in named:
+        inputs.library.check(Perturbation.parse(key))
+    campaign = _campaign(services, file, "", None)
+    services.surrogate(campaign, inputs)
+    services.lab(campaign)
+    _check_free(services, campaign.name)
+    library_hash = services.inputs.save(read.library)
+    embeddings_hash = services.inputs.save(read.embeddings) if read.embeddings else None
+    campaign = _campaign(services, file, library_hash, embeddings_hash)
+    with services.storage.writing() as work:
+        work.campaigns.add(campaign)
+        work.log.append(campaign.name, services.entry("init", campaign.name, f"{candidates}"))
+        work.commit()
+    return Initialized(campaign, inputs, candidates)
+
+
+def _check_free(services: Services, name: str) -> None:
+    with services.storage.reading() as work:
+        try:
+            work.campaigns.get(name)
+        except CampaignNotFoundError:
+            return
+    msg = f"A campaign {name!r} exists already; choose another name in the campaign file."
+    raise AlreadyExistsError(msg)
+
+
+def _campaign(
+    services: Services, file: CampaignFile, library_hash: str, embeddings_hash: str | None
+) -> Campaign:
+    return Campaign(
+        name=file.name,
+        goal=file.goal,
+        seed=file.seed,
+        readouts=tuple(section.readout() for section in file.readout),
+        library_hash=library_hash,
+        embeddings_hash=embeddings_hash,
+        batch=file.batch_rules(),
+        surrogate=file.surrogate.choice(),
+        acquisition=file.acquisition.choice(),
+        lab=file.lab.rules(),
+        retrain=file.retrain_rules(),
+        created_at=services.clock.now(),
+        budget=file.budget,
+    )

@@ -1,0 +1,257 @@
+"""Run one strategy against a measured screen, as a campaign would have run."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from loop import plugins
+from loop.choose import Question, best_so_far, choose
+from loop.domain.batch import ChosenBy
+from loop.learn import Learned, learn_round
+from loop.ports.arrays import (
+    Belief,
+    BoolArray,
+    Combinations,
+    FloatArray,
+    IntArray,
+    Representations,
+    TrainingSet,
+)
+from loop.ports.engine import Acquisition, Compute, Progress, Surrogate, SurrogateProblem, silent
+from loop.replay.question import Asked
+from loop.replay.screen import Screen
+from loop.scores import nll, rmse, share, spearman
+from loop.space import ListedSpace, draw
+
+_JUDGED_AT_MOST = 200_000
+_TOP_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how wide: first wells by lot, then `rounds` batches of `batch`."""
+
+    start: int = 128
+    rounds: int = 5
+    batch: int = 128
+    audit: float = 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A surrogate and an acquisition, by name, with their settings."""
+
+    surrogate: str
+    acquisition: str
+    surrogate_settings: Mapping[str, str | int | float | bool]
+    acquisition_settings: Mapping[str, str | int | float | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundFigures:
+    """One round of a replay; `wells` and `hits` are summed over all rounds so far.
+
+    `rmse` to `coverage90` and `coverage90_top` (the 2 % with the largest predicted effect) are on
+    unmeasured perturbations after retraining; `coverage90_selected` on the wells of this round as
+    predicted before they were measured. None: not computable.
+    """
+
+    wells: int
+    hits: int | None
+    best: float
+    rmse: float | None
+    spearman: float | None
+    nll: float | None
+    coverage90: float | None
+    coverage90_top: float | None
+    coverage90_selected: float | None
+    seconds_propose: float
+    seconds_retrain: float
+
+
+class MeasuredLab:
+    """The lab of a replay: it holds every value, and gives those that are asked for."""
+
+    def __init__(self, screen: Screen) -> None:
+        """Take the values in; nothing else reads them before they are measured."""
+        self._screen = screen
+
+    def measure(self, addresses: IntArray, audit: BoolArray) -> TrainingSet:
+        """What measuring some wells brings; `audit` says which were drawn by lot."""
+        screen = self._screen
+        return TrainingSet(
+            screen.combinations[addresses],
+            screen.values[addresses, None],
+            screen.replicates[addresses, None],
+            screen.spread[addresses, None],
+            screen.identities[addresses],
+            audit,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedRun:
+    """One seed: a line for each round, and the addresses in the order measured."""
+
+    seed: int
+    rounds: tuple[RoundFigures, ...]
+    addresses: IntArray
+
+
+class Replay:
+    """A screen, a question and what is known beforehand, ready for any strategy and seed."""
+
+    def __init__(
+        self,
+        screen: Screen,
+        asked: Asked,
+        representations: Representations,
+        plan: Plan,
+        compute: Compute,
+    ) -> None:
+        """Index the screen; nothing is learned yet."""
+        self.screen, self.asked, self.plan = screen, asked, plan
+        self.representations, self.compute = representations, compute
+        self.space = ListedSpace(screen.combinations)
+
+    def run(self, strategy: Strategy, seed: int, progress: Progress = silent) -> ReplayedRun:
+        """Replay one strategy with one seed; the first wells depend on the seed alone."""
+        lab = MeasuredLab(self.screen)
+        acquisition = plugins.acquisition(strategy.acquisition)
+        rng = np.random.default_rng([seed])
+        nothing = np.zeros(0, dtype=np.int64)
+        addresses = draw(self.space, self.plan.start, nothing, rng).addresses
+        audit = np.ones(len(addresses), dtype=np.bool_)
+        learned: Learned | None = None
+        lines: list[RoundFigures] = []
+        selected: float | None = None
+        seconds = 0.0
+        for number in range(self.plan.rounds + 1):
+            done = number / (self.plan.rounds + 1)
+            if learned is not None:
+                before = time.perf_counter()
+                batch, by_lot = self._propose(
+                    learned, acquisition, strategy, addresses, _stream(seed, number, 0)
+                )
+                seconds = time.perf_counter() - before
+                selected = self._covered(learned, batch)
+                addresses = np.concatenate([addresses, batch])
+                audit = np.concatenate([audit, by_lot])
+            progress(done, f"seed {seed}, round {number}: learning from {len(addresses)} wells")
+            before = time.perf_counter()
+            training = lab.measure(addresses, audit)
+            learned, _, _ = learn_round(
+                partial(self._surrogate, strategy), learned, training, _stream(seed, number, 1)
+            )
+            retrain_seconds = time.perf_counter() - before
+            lines.append(
+                self._figures(learned, addresses, selected, seconds, retrain_seconds, seed)
+            )
+        progress(1.0, f"seed {seed} done")
+        return ReplayedRun(seed, tuple(lines), addresses)
+
+    def _surrogate(self, strategy: Strategy) -> Surrogate:
+        return plugins.surrogate(strategy.surrogate)(
+            SurrogateProblem(
+                self.representations,
+                self.screen.combinations.slots,
+                1,
+                strategy.surrogate_settings,
+                self.compute,
+            )
+        )
+
+    def _propose(
+        self,
+        learned: Learned,
+        acquisition: Acquisition,
+        strategy: Strategy,
+        addresses: IntArray,
+        rng: np.random.Generator,
+    ) -> tuple[IntArray, BoolArray]:
+        question = Question(
+            self.space,
+            self.asked.goal,
+            self.asked.readout,
+            self.plan.audit,
+            0,
+            len(self.screen.perturbagens),
+            strategy.acquisition_settings,
+        )
+        measured = self.screen.values[addresses]
+        selection = choose(
+            question,
+            learned.surrogate,
+            acquisition,
+            np.sort(addresses),
+            _none_pending(self.screen.combinations),
+            best_so_far(self.asked.goal, measured),
+            self.plan.batch,
+            rng,
+        )
+        by_lot = np.array([by is ChosenBy.AUDIT for by in selection.chosen_by], dtype=np.bool_)
+        return selection.addresses, by_lot
+
+    def _covered(self, learned: Learned, addresses: IntArray) -> float | None:
+        belief = learned.surrogate.believe(self.space.unrank(addresses))
+        return share(self._inside(learned, belief, addresses))
+
+    def _inside(self, learned: Learned, belief: Belief, addresses: IntArray) -> BoolArray:
+        low, high = learned.interval(belief)
+        values = self.screen.values[addresses]
+        inside: BoolArray = (low <= values) & (values <= high)
+        return inside
+
+    def _figures(
+        self,
+        learned: Learned,
+        addresses: IntArray,
+        selected: float | None,
+        seconds_propose: float,
+        seconds_retrain: float,
+        seed: int,
+    ) -> RoundFigures:
+        rest = self._unmeasured(addresses, seed)
+        belief = learned.surrogate.believe(self.space.unrank(rest))
+        values, mean = self.screen.values[rest], belief.mean[:, 0]
+        sd = belief.sd[:, 0] * learned.calibration.temperature
+        inside = self._inside(learned, belief, rest)
+        hits = self.asked.hits
+        best = best_so_far(self.asked.goal, self.screen.values[addresses])
+        return RoundFigures(
+            wells=len(addresses),
+            hits=None if hits is None else int(hits[addresses].sum()),
+            best=float("nan") if best is None else best,
+            rmse=rmse(values, mean),
+            spearman=spearman(values, mean),
+            nll=nll(values, mean, sd),
+            coverage90=share(inside),
+            coverage90_top=share(inside[_largest(mean)]) if len(rest) else None,
+            coverage90_selected=selected,
+            seconds_propose=seconds_propose,
+            seconds_retrain=seconds_retrain,
+        )
+
+    def _unmeasured(self, addresses: IntArray, seed: int) -> IntArray:
+        rest = np.setdiff1d(np.arange(len(self.space)), addresses)
+        if len(rest) > _JUDGED_AT_MOST:
+            rest = np.sort(_stream(seed, 0, 2).choice(rest, _JUDGED_AT_MOST, replace=False))
+        return rest
+
+
+def _stream(seed: int, number: int, purpose: int) -> np.random.Generator:
+    return np.random.default_rng([seed, number, purpose])
+
+
+def _none_pending(combinations: Combinations) -> Combinations:
+    return combinations[np.zeros(0, dtype=np.int64)]
+
+
+def _largest(mean: FloatArray) -> IntArray:
+    """Rows of the 2 % with the largest predicted effect, counted from the mean prediction."""
+    effect = np.abs(mean - mean.mean())
+    order: IntArray = np.argsort(-effect, kind="stable")
+    return order[: max(1, round(_TOP_SHARE * len(mean)))]

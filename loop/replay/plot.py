@@ -1,0 +1,51 @@
+"""The picture of a replay: hits (or the best value) against wells, seeds as thin lines."""
+
+from pathlib import Path
+
+import numpy as np
+
+from loop.domain.errors import UnreadableFileError
+from loop.replay.run import Replayed
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def plot_replay(replayed: Replayed, path: Path) -> None:
+    """Draw the replay as a PNG, SVG or PDF, by the ending of `path`.
+
+    Raises:
+        UnreadableFileError: If the file cannot be written, or its ending is not known.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
+    axes = figure.subplots()
+    by_hits = all(
+        line.hits is not None for o in replayed.outcomes for run in o.runs for line in run.rounds
+    )
+    for outcome, colour in zip(replayed.outcomes, _cycle(len(replayed.outcomes)), strict=True):
+        wells = [line.wells for line in outcome.runs[0].rounds]
+        curves = np.array(
+            [[line.hits if by_hits else line.best for line in run.rounds] for run in outcome.runs],
+            dtype=np.float64,
+        )
+        name = f"{outcome.strategy.surrogate} / {outcome.strategy.acquisition}"
+        for curve in curves:
+            axes.plot(wells, curve, color=colour, alpha=0.3, linewidth=0.8)
+        axes.plot(wells, curves.mean(axis=0), color=colour, marker="o", label=name)
+    random = replayed.document["random_expectation"]
+    if by_hits and isinstance(random, dict):
+        axes.plot(random["wells"], random["hits"], "--", color="#777777", label="random, expected")
+    axes.set_xlabel("perturbations measured")
+    axes.set_ylabel("hits found" if by_hits else "best value found")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    try:
+        figure.savefig(path, dpi=150)
+    except (OSError, ValueError) as error:
+        msg = f"{path} could not be drawn: {error}; name a .png, .svg or .pdf in a folder."
+        raise UnreadableFileError(msg) from error
+
+
+def _cycle(count: int) -> list[str]:
+    return [_COLOURS[at % len(_COLOURS)] for at in range(count)]

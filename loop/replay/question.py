@@ -1,0 +1,87 @@
+"""What a replay asks of a screen: the goal, and where a hit begins."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from loop.domain.errors import CampaignFileError
+from loop.domain.goal import Direction, Goal, Readout
+from loop.ports.arrays import BoolArray, FloatArray
+from loop.replay.screen import Screen
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The goal, its readout with thresholds, and which of the N perturbations are hits.
+
+    `hits` is None where no hit was defined; then only the best value is followed.
+    """
+
+    goal: Goal
+    readout: Readout
+    hits: BoolArray | None
+
+
+def ask(
+    screen: Screen,
+    name: str,
+    goal: Goal,
+    threshold: tuple[float, float] | None = None,
+    top: float | None = None,
+) -> Asked:
+    """Define hits by the screen's hit column, by thresholds, or as the top share.
+
+    With a hit column the thresholds are those that call as many perturbations hits on either
+    side of the median: a user would know where a hit begins, as here the question does.
+
+    Raises:
+        CampaignFileError: If hits are to be found but none are defined, or defined twice.
+    """
+    given = [threshold is not None, top is not None, screen.hits is not None]
+    if sum(given) > 1:
+        msg = "Hits are defined more than once; give one of --hit, --threshold and --top."
+        raise CampaignFileError(msg)
+    if goal is Goal.FIND_HITS and not any(given):
+        msg = "goal 'find-hits' needs hits; give --hit COLUMN, --threshold LOW,HIGH or --top SHARE."
+        raise CampaignFileError(msg)
+    known = screen.values[np.isfinite(screen.values)]
+    hits = screen.hits
+    low, high = -math.inf, math.inf
+    if hits is not None:
+        low, high = _thresholds(screen.values, hits)
+    elif threshold is not None:
+        low, high = threshold
+    elif top is not None:
+        low, high = _top(known, top, goal)
+    if hits is None and any(given):
+        hits = (screen.values <= low) | (screen.values >= high)
+    return Asked(goal, Readout(name, "", _direction(low, high), low, high), hits)
+
+
+def _thresholds(values: FloatArray, hits: BoolArray) -> tuple[float, float]:
+    middle = np.median(values)
+    ordered = np.sort(values)
+    below, above = int((hits & (values < middle)).sum()), int((hits & (values >= middle)).sum())
+    low = float(ordered[below - 1]) if below else -math.inf
+    high = float(ordered[len(ordered) - above]) if above else math.inf
+    return low, high
+
+
+def _top(values: FloatArray, top: float, goal: Goal) -> tuple[float, float]:
+    if not 0 < top < 1:
+        msg = f"--top {top:g} must be a share between 0 and 1, such as 0.05."
+        raise CampaignFileError(msg)
+    count = max(1, round(top * len(values)))
+    ordered = np.sort(values)
+    if goal is Goal.MINIMIZE:
+        return float(ordered[count - 1]), math.inf
+    return -math.inf, float(ordered[len(ordered) - count])
+
+
+def _direction(low: float, high: float) -> Direction:
+    if math.isinf(low) and math.isfinite(high):
+        return Direction.UP
+    if math.isinf(high) and math.isfinite(low):
+        return Direction.DOWN
+    return Direction.BOTH

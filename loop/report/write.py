@@ -1,0 +1,108 @@
+"""Use case: write the report of a campaign."""
+
+import os
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from loop.domain.errors import UnreadableFileError
+from loop.domain.perturbation import Perturbation
+from loop.report import figures
+from loop.services import Services
+from loop.standing import Record, read_record
+from loop.status import round_lines
+
+_PLATES_SHOWN = 12
+_HITS_SHOWN = 30
+
+
+def write_report(services: Services, name: str, output: Path) -> Path:
+    """Write one HTML page that needs nothing else: plots inside, no script, no network.
+
+    Raises:
+        CampaignNotFoundError: If there is no such campaign.
+        UnreadableFileError: If the page cannot be written there.
+    """
+    with services.storage.reading() as work:
+        record = read_record(work, name)
+        log = work.log.of(name)
+    environment = Environment(
+        loader=PackageLoader("loop.report", "."),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("page.html.j2").render(
+        campaign=record.campaign,
+        record=record,
+        rounds=round_lines(record),
+        hits=_top_hits(record),
+        plots=_plots(record),
+        plates=_plates(record),
+        plates_in_all=sum(len(each.plates) for each in record.dispatches),
+        log=log[-20:],
+        made_at=services.clock.now(),
+    )
+    partial = output.with_name(output.name + ".partial")
+    try:
+        partial.write_text(page, encoding="utf-8")
+        os.replace(partial, output)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        reason = (error.strerror or str(error)).lower()
+        msg = f"{output} could not be written: {reason}; name a file in a folder that exists."
+        raise UnreadableFileError(msg) from error
+    return output
+
+
+def _plots(record: Record) -> list[tuple[str, str, Markup]]:
+    """Title, explanation and SVG of each plot that there are data for."""
+    readout = record.campaign.readout
+    plots: list[tuple[str, str, str]] = []
+    if record.tested and readout.has_threshold:
+        why = "The band is where random wells would lie, judged by the audit wells (90 %)."
+        plots.append(("Progress", why, figures.progress_curve(record)))
+    elif record.tested:
+        plots.append(("Progress", "The best value found so far.", figures.best_curve(record)))
+    points = figures.predicted_points(record)
+    if points:
+        why = "Each point was predicted before it was measured; bars are 90 % intervals."
+        plots.append(
+            (
+                "Belief against measurement",
+                why,
+                figures.belief_against_measurement(points, readout),
+            )
+        )
+        why = "On the dashed line the surrogate keeps its promises; above it is too cautious."
+        plots.append(("Calibration", why, figures.calibration_curve(points)))
+    # The SVG is matplotlib's own, from numbers and escaped text; nothing of the user is markup.
+    return [(title, why, Markup(svg)) for title, why, svg in plots]
+
+
+def _plates(record: Record) -> list[Markup]:
+    readout = record.campaign.readout
+    plates = [plate for dispatch in record.dispatches for plate in dispatch.plates]
+    shown = []
+    for plate in plates[-_PLATES_SHOWN:]:
+        values = {
+            well: value
+            for (where, well, name), value in record.observed.corrected.items()
+            if where == plate.id and name == readout.name
+        }
+        shown.append(Markup(figures.plate_map(plate, values, readout)))
+    return shown
+
+
+def _top_hits(record: Record) -> list[tuple[Perturbation, float, int]]:
+    """The hits farthest past a threshold, with value and replicates."""
+    readout = record.campaign.readout
+    rows = []
+    for each in record.hits:
+        found = record.observed.by_key[each.key][readout.name]
+        past = max(found.mean - readout.high, readout.low - found.mean)
+        rows.append((past, each, found.mean, found.replicates))
+    rows.sort(key=lambda row: (-row[0], row[1].key))
+    return [(each, value, replicates) for _, each, value, replicates in rows[:_HITS_SHOWN]]

@@ -1,0 +1,146 @@
+"""Tables of text as people keep them: CSV, TSV or semicolons, perhaps gzipped."""
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loop.domain.errors import UnreadableFileError
+from loop.domain.nearest import did_you_mean
+
+MAX_BYTES = 1 << 30
+_HEAD = 1 << 16
+_MAX_LINE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A header and rows of equal width; every cell is text, stripped of outer blanks."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def has(self, column: str) -> bool:
+        """Whether there is such a column."""
+        return column in self.columns
+
+    def column(self, name: str) -> list[str]:
+        """The cells of one column.
+
+        Raises:
+            UnreadableFileError: If there is no such column; the sentence names the nearest.
+        """
+        if name not in self.columns:
+            known = ", ".join(self.columns[:12])
+            hint = did_you_mean(name, self.columns)
+            msg = f"{self.name} has no column {name!r}.{hint} Its columns are: {known}."
+            raise UnreadableFileError(msg)
+        at = self.columns.index(name)
+        return [row[at] for row in self.rows]
+
+    def numbers(self, name: str) -> list[float | None]:
+        """The cells of one column as numbers, None where blank.
+
+        Raises:
+            UnreadableFileError: If a cell is neither blank nor a finite number.
+        """
+        return [self._number(name, line, cell) for line, cell in enumerate(self.column(name), 2)]
+
+    def _number(self, column: str, line: int, cell: str) -> float | None:
+        if not cell:
+            return None
+        try:
+            value = float(cell)
+        except ValueError:
+            value = float("nan")
+        if value - value != 0:
+            msg = (
+                f"{self.name}, line {line}: {cell!r} in column {column!r} is not a number; "
+                "leave the cell blank where there is none."
+            )
+            raise UnreadableFileError(msg)
+        return value
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file whole, gunzipped if it is gzip.
+
+    Raises:
+        UnreadableFileError: If it is missing, not a file, empty, damaged, or over 1 GiB.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            msg = f"{path} is larger than 1 GiB; that is no table Pertloop can use."
+            raise UnreadableFileError(msg)
+        content = path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        msg = f"{path} could not be read: {reason}; check the path."
+        raise UnreadableFileError(msg) from error
+    if content[:2] == b"\x1f\x8b":
+        try:
+            with gzip.open(io.BytesIO(content)) as packed:
+                content = packed.read(MAX_BYTES)
+        except (OSError, EOFError, zlib.error) as error:
+            msg = f"{path} is not a whole gzip file; copy it again."
+            raise UnreadableFileError(msg) from error
+    if not content.strip():
+        msg = f"{path} is empty; a table has a header line and at least one row."
+        raise UnreadableFileError(msg)
+    return content
+
+
+def parse_table(content: bytes, name: str) -> Table:
+    """Read a table from bytes; the delimiter is what the header line uses most.
+
+    Raises:
+        UnreadableFileError: If it is not text, has no rows, repeats a column or has ragged rows.
+    """
+    if b"\x00" in content[:_HEAD] or len(content.split(b"\n", 1)[0]) > _MAX_LINE:
+        msg = f"{name} is not a text table; expected comma-, semicolon- or tab-separated UTF-8."
+        raise UnreadableFileError(msg)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        msg = f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8 CSV."
+        raise UnreadableFileError(msg) from error
+    header = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=header.count)
+    try:
+        lines = [
+            tuple(cell.strip() for cell in row)
+            for row in csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+            if row
+        ]
+    except csv.Error as error:
+        msg = f"{name} is not a well-formed table: {error}; check its quotes."
+        raise UnreadableFileError(msg) from error
+    return _checked(name, lines)
+
+
+def _checked(name: str, lines: Sequence[tuple[str, ...]]) -> Table:
+    columns = lines[0]
+    if len(lines) == 1:
+        msg = f"{name} has a header line but no rows; there is nothing to use."
+        raise UnreadableFileError(msg)
+    if len(set(columns)) < len(columns):
+        twice = next(each for each in columns if columns.count(each) > 1)
+        msg = f"{name} has two columns called {twice!r}; rename one."
+        raise UnreadableFileError(msg)
+    for number, row in enumerate(lines[1:], 2):
+        if len(row) != len(columns):
+            msg = (
+                f"{name}, row {number}, has {len(row)} cells but the header has {len(columns)}; "
+                "check for stray separators."
+            )
+            raise UnreadableFileError(msg)
+    return Table(name, columns, tuple(lines[1:]))
+
+
+def read_table(path: Path) -> Table:
+    """Read a table from a file."""
+    return parse_table(read_bytes(path), str(path))
