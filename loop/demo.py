@@ -18,10 +18,10 @@ from loop.plugins import lab_adapter
 from loop.ports.engine import Progress, silent
 from loop.ports.lab import LabSetup, ResultsChunk
 from loop.propose import propose_batch
+from loop.provided import Services
 from loop.report.write import write_report
 from loop.retrain import retrain
 from loop.review import approve
-from loop.services import Services
 from loop.status import campaign_status
 
 _SEED = 7

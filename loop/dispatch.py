@@ -11,7 +11,7 @@ from loop.domain.dispatch import Dispatch, JobState
 from loop.domain.errors import LayoutError, WrongStateError
 from loop.layout import lay_out
 from loop.ports.lab import WorkOrder
-from loop.services import Services
+from loop.provided import Services
 
 _LAYOUT_STREAM = 1
 

@@ -12,9 +12,9 @@ from loop.domain.nearest import did_you_mean
 from loop.domain.observation import Measurement, RejectedRow, ResultsFile, WellStatus
 from loop.domain.plate import Plate
 from loop.ports.storage import UnitOfWork
+from loop.provided import Services
 from loop.results_file import ParsedResults, ResultRow, parse_results, read_results
 from loop.rounds import round_scores
-from loop.services import Services
 from loop.standing import Record, read_record
 
 
@@ -64,7 +64,7 @@ def _ingest(services: Services, name: str, parsed: ParsedResults, keep_good: boo
         if known is not None:
             return Ingested(known, True, ())
         desk = _Desk.of(record)
-        matched = [(row, *desk.match(row)) for row in parsed.rows]
+        matched = _agreeing([(row, *desk.match(row)) for row in parsed.rows])
         bad = [
             RejectedRow(parsed.sha256, problem.line, problem.text, problem.sentence)
             for problem in parsed.problems
@@ -95,6 +95,9 @@ def _ingest(services: Services, name: str, parsed: ParsedResults, keep_good: boo
         work.log.append(name, services.entry("ingest", parsed.name, f"{len(fresh)} measurements"))
         work.commit()
     return Ingested(file, False, tuple(moved))
+
+
+_Matched = tuple[ResultRow, Plate | None, str | None]
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,25 @@ class _Desk:
         unit = readouts.get(row.readout)
         if row.unit and unit and row.unit != unit:
             yield f"unit {row.unit!r} is not that of readout {row.readout!r} ({unit}); convert it."
+
+
+def _agreeing(matched: Sequence[_Matched]) -> list[_Matched]:
+    """Rows that name one well in two ways (by id, by barcode) must agree, and count once."""
+    first: dict[tuple[str, str, str], ResultRow] = {}
+    checked: list[_Matched] = []
+    for row, plate, sentence in matched:
+        if plate is None:
+            checked.append((row, plate, sentence))
+            continue
+        earlier = first.setdefault((plate.id, row.well, row.readout), row)
+        if earlier is row:
+            checked.append((row, plate, None))
+        elif (earlier.value, earlier.status) != (row.value, row.status):
+            told = (
+                f"well {row.well} of plate {plate.id!r} has another value on line {earlier.line}."
+            )
+            checked.append((row, None, told))
+    return checked
 
 
 def _other_campaign(work: UnitOfWork, name: str, rows: Sequence[ResultRow]) -> str | None:

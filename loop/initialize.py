@@ -10,7 +10,7 @@ from loop.domain.errors import AlreadyExistsError, CampaignNotFoundError
 from loop.domain.perturbation import Perturbation
 from loop.encoding import LibraryIndex
 from loop.inputs import Inputs, read_inputs
-from loop.services import Services
+from loop.provided import Services
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from loop.domain.errors import NothingMeasuredError
 from loop.domain.perturbation import Component, Perturbation
 from loop.learn import unpacked
 from loop.propose import predicted_readouts
-from loop.services import Services
+from loop.provided import Services
 from loop.standing import Standing, read_record
 
 _NEAREST = 3

@@ -15,7 +15,7 @@ from loop.domain.errors import (
 from loop.domain.perturbation import Perturbation
 from loop.learn import Learned, unpacked
 from loop.ports.engine import Progress, silent
-from loop.services import Services
+from loop.provided import Services
 from loop.standing import Standing, read_record
 
 

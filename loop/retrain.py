@@ -10,7 +10,7 @@ from loop.domain.snapshot import Snapshot, SnapshotState
 from loop.learn import learn_round, packed, unpacked
 from loop.observe import data_hash
 from loop.ports.engine import Progress, silent
-from loop.services import Services
+from loop.provided import Services
 from loop.standing import Standing, read_record
 
 _TRAINING_STREAM = 2

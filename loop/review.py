@@ -2,7 +2,7 @@
 
 from loop.domain.batch import Batch, BatchState
 from loop.domain.errors import InvalidError
-from loop.services import Services
+from loop.provided import Services
 
 
 def approve(services: Services, batch_id: str) -> Batch:

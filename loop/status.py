@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from loop.domain.batch import BatchState, RoundScores
 from loop.domain.campaign import Campaign
 from loop.domain.snapshot import Snapshot
-from loop.services import Services
+from loop.provided import Services
 from loop.standing import Record, read_record
 
 

@@ -39,4 +39,5 @@ def fetch_dataset(name: Annotated[str, typer.Argument(metavar="NAME")], json: Js
     if json:
         print_json({"path": path, "dataset": entry})
         return
-    typer.echo(f"{path}\nLicence: {entry.licence}\nCite: {entry.citation}\nTry: {entry.replay_command(path)}")
+    typer.echo(f"{path}\nLicence: {entry.licence}\nCite: {entry.citation}")
+    typer.echo(f"Try: {entry.replay_command(path)}")

@@ -85,6 +85,8 @@ class LabAdapter(Protocol):
         Raises:
             LabUnreachableError: If the lab could not be reached; nothing has been moved.
             StorageFullError: If files could not be written whole; nothing is left behind.
+            AlreadyExistsError: If the lab knows another job under the same batch.
+            InvalidError: If the lab cannot name this batch.
         """
         ...
 

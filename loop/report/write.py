@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from loop.domain.errors import UnreadableFileError
 from loop.domain.perturbation import Perturbation
+from loop.provided import Services
 from loop.report import figures
-from loop.services import Services
 from loop.standing import Record, read_record
 from loop.status import round_lines
 
