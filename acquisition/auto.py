@@ -1,0 +1,70 @@
+"""Auto: the acquisition that was measured to suit the goal and the surrogate."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from acquisition.expected_hits import ExpectedHits
+from acquisition.greedy import Greedy
+from acquisition.settings import Number, read_settings
+from acquisition.uniform import Uniform
+from acquisition.upper_confidence_bound import UpperConfidenceBound
+from loop.domain.goal import Goal
+from loop.ports.engine import BatchRequest, Chosen, Progress, Surrogate, silent
+
+
+class _Configurable(Protocol):
+    settings: ClassVar[Mapping[str, Number]]
+
+    def choose(
+        self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
+    ) -> Chosen: ...
+
+
+_ANY = "any other"
+
+_SUITS: Mapping[tuple[Goal, str], type[_Configurable]] = {
+    (Goal.FIND_HITS, "ensemble"): Greedy,
+    (Goal.FIND_HITS, _ANY): ExpectedHits,
+    (Goal.MAXIMIZE, _ANY): UpperConfidenceBound,
+    (Goal.MINIMIZE, _ANY): UpperConfidenceBound,
+    (Goal.LEARN_MAP, _ANY): Uniform,
+}
+"""By goal and family of the surrogate; the reasons are in `evidence.md` A1."""
+
+
+class Auto:
+    """Delegate to the acquisition that did best for the goal on a real screen.
+
+    Hits: `greedy` with an ensemble, `expected-hits` with anything else. Extremes:
+    `upper-confidence-bound` with beta 1. Learning the map: uniformly random wells, because
+    choosing by variance was not better than that (`evidence.md` A1: RMSE 1.182 against 1.188,
+    with worse NLL). A surrogate that believes the same of everything (family 'none') gets
+    random wells for every goal.
+
+    The surrogate says its family by an attribute `family`: 'ensemble', 'gaussian-process' or
+    'none'; one without it counts as unknown.
+    """
+
+    settings: ClassVar[Mapping[str, Number]] = {
+        key: number for each in _SUITS.values() for key, number in each.settings.items()
+    }
+
+    def choose(
+        self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
+    ) -> Chosen:
+        """Choose for every goal; settings that the delegate does not have are left to others."""
+        read_settings("auto", request.settings, self.settings)
+        delegate = delegate_for(request.goal, request.surrogate)
+        passed_on = {k: v for k, v in request.settings.items() if k in delegate.settings}
+        return delegate.choose(replace(request, settings=passed_on), rng, progress)
+
+
+def delegate_for(goal: Goal, surrogate: Surrogate) -> _Configurable:
+    """The acquisition that suits a goal and a surrogate."""
+    family = getattr(surrogate, "family", "unknown")
+    if family == "none":
+        return Uniform()
+    return _SUITS.get((goal, family), _SUITS[goal, _ANY])()

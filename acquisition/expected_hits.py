@@ -1,0 +1,41 @@
+"""Expected hits: the batch with the most hits to be expected."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from acquisition.batch import SCANNING, Rule, choose_batch
+from acquisition.reasons import hit_clauses
+from acquisition.settings import Number, read_settings
+from acquisition.suits import check_goal
+from loop.domain.goal import Goal
+from loop.ports.engine import BatchRequest, Chosen, Progress, silent
+
+
+class ExpectedHits:
+    """Choose the candidates most likely to pass a threshold, members' spread and noise included.
+
+    The expected number of hits is the sum of their chances, so the best batch is the candidates
+    of largest chance: no joint choice can do better, and what is pending changes nothing.
+
+    Source:
+        One-step active search: Garnett et al. (2012), "Bayesian optimal active search and
+        surveying", ICML; we look one batch ahead only. `QExpectedHits` is the same number as a
+        BoTorch acquisition function.
+    """
+
+    settings: ClassVar[Mapping[str, Number]] = SCANNING
+
+    def choose(
+        self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
+    ) -> Chosen:
+        """Choose for goal 'find-hits'; a score is the chance of a hit."""
+        check_goal("expected-hits", request, (Goal.FIND_HITS,))
+        settings = read_settings("expected-hits", request.settings, self.settings)
+        readout = request.readout
+        rule = Rule(
+            utility=lambda beliefs: beliefs.chance_past(readout.low, readout.high),
+            clause=lambda beliefs: hit_clauses(beliefs, readout),
+        )
+        return choose_batch(request, rule, settings, rng, progress)

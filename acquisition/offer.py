@@ -1,0 +1,113 @@
+"""What is on offer: addresses neither taken nor forbidden, in shards, and whether they suffice."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from acquisition.scatter import scattered
+from acquisition.use_limits import UseLimits
+from loop.domain.errors import NotEnoughCandidatesError
+from loop.ports.arrays import BoolArray, Combinations, IntArray
+from loop.ports.engine import BatchRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Which addresses of a space are looked at: all, or `limit` drawn at random.
+
+    The drawn ones are stratified: the space is cut into `limit` stretches of almost equal
+    length and one address is drawn in each, so that none repeats, the space is never listed,
+    and a second look sees the same ones.
+    """
+
+    total: int
+    limit: int
+    salt: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every address is looked at."""
+        return self.total <= self.limit
+
+    def __len__(self) -> int:
+        """How many addresses are looked at, taken and forbidden ones included."""
+        return min(self.total, self.limit)
+
+    def addresses(self, start: int, stop: int) -> IntArray:
+        """The addresses at some places of the survey, ascending, shape (stop - start,)."""
+        places = np.arange(start, stop, dtype=np.int64)
+        if self.is_whole:
+            return places
+        width, longer = divmod(self.total, self.limit)
+        begins = places * width + np.minimum(places, longer)
+        widths = (width + (places < longer)).astype(np.uint64)
+        return begins + (scattered(places, self.salt) % widths).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A stretch of a survey, less what is not on offer; `share` of the survey is behind it."""
+
+    addresses: IntArray
+    combinations: Combinations
+    share: float
+
+
+def shards(
+    request: BatchRequest, survey: Survey, excluded: IntArray, limits: UseLimits, size: int
+) -> Iterator[Shard]:
+    """Walk a survey in stretches of `size`; memory is in proportion to `size`.
+
+    `excluded` are sorted addresses that are left out, as are forbidden ones and those for
+    which `limits` leave no room.
+    """
+    for start in range(0, len(survey), size):
+        stop = min(start + size, len(survey))
+        addresses = survey.addresses(start, stop)
+        addresses = addresses[~is_in(addresses, excluded)]
+        combinations = request.space.unrank(addresses)
+        keep = request.space.permitted(combinations) & limits.allowed(combinations)
+        yield Shard(addresses[keep], combinations[keep], stop / len(survey))
+
+
+def is_in(addresses: IntArray, ordered: IntArray) -> BoolArray:
+    """Which addresses stand in a sorted array, shape (N,)."""
+    if not len(ordered):
+        return np.zeros(len(addresses), dtype=np.bool_)
+    place = np.searchsorted(ordered, addresses)
+    answer: BoolArray = ordered[np.minimum(place, len(ordered) - 1)] == addresses
+    return answer
+
+
+def count_left(request: BatchRequest) -> int:
+    """How many candidates are on offer: permitted and not taken.
+
+    Raises:
+        NotEnoughCandidatesError: If the batch is larger.
+    """
+    space = request.space
+    taken = int(space.permitted(space.unrank(request.taken)).sum()) if len(request.taken) else 0
+    left = space.on_offer() - taken
+    if request.size > left:
+        msg = (
+            f"The batch needs {request.size:,} perturbations and {left:,} are left to choose "
+            f"from; ask for {left:,} or fewer."
+        )
+        raise NotEnoughCandidatesError(msg)
+    return left
+
+
+def ran_short(request: BatchRequest, found: int, survey: Survey) -> NotEnoughCandidatesError:
+    """The refusal of a batch for which too few were found, though enough are on offer."""
+    if not survey.is_whole:
+        msg = (
+            f"The batch needs {request.size:,} perturbations and {found:,} were found among the "
+            f"{len(survey):,} addresses scanned of {survey.total:,}; raise scan_limit."
+        )
+        return NotEnoughCandidatesError(msg)
+    msg = (
+        f"The batch needs {request.size:,} perturbations and max_uses = {request.max_uses} left "
+        f"room for {found:,}; ask for fewer, or let a perturbagen occur more often."
+    )
+    return NotEnoughCandidatesError(msg)

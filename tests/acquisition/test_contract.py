@@ -1,0 +1,107 @@
+"""Every acquisition we ship keeps the laws, with members and with a BoTorch model alone."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+import pytest
+
+from acquisition.auto import Auto
+from acquisition.expected_hits import ExpectedHits
+from acquisition.expected_improvement import LogExpectedImprovement
+from acquisition.greedy import Greedy
+from acquisition.max_variance import MaxVariance
+from acquisition.uniform import Uniform
+from acquisition.upper_confidence_bound import UpperConfidenceBound
+from loop.contracts.acquisition import AcquisitionContract
+from loop.domain.goal import Goal
+from loop.ports.engine import Acquisition, BatchRequest
+from tests.acquisition.asking import ask
+from tests.acquisition.gaussian import gaussian_process
+from tests.acquisition.linear_draws import LinearDraws, ModelOnly
+
+_NEGATED = {Goal.MAXIMIZE: Goal.MINIMIZE, Goal.MINIMIZE: Goal.MAXIMIZE}
+
+
+class _Laws(AcquisitionContract):
+    make: type[Acquisition]
+    goal = Goal.FIND_HITS
+    indifferent: ClassVar[tuple[Mapping[str, str | int | float | bool], ...]] = (
+        {"shard": 1},
+        {"shard": 7},
+        {"shard": 50},
+    )
+
+    @pytest.fixture
+    def acquisition(self) -> Acquisition:
+        return self.make()
+
+    @pytest.fixture(params=["members", "ensemble model", "gaussian model"])
+    def sides(self, request: pytest.FixtureRequest) -> tuple[BatchRequest, BatchRequest]:
+        """The question, and the same of the negated world."""
+        asked = ask(self.goal)
+        mirrored = ask(_NEGATED.get(self.goal, self.goal), sign=-1.0)
+        if request.param == "members":
+            return asked, mirrored
+        if request.param == "ensemble model":
+            models = [LinearDraws(sign=sign).model() for sign in (1.0, -1.0)]
+        else:
+            models = [gaussian_process(sign) for sign in (1.0, -1.0)]
+        return (
+            replace(asked, surrogate=ModelOnly(models[0])),
+            replace(mirrored, surrogate=ModelOnly(models[1])),
+        )
+
+    @pytest.fixture
+    def asked(self, sides: tuple[BatchRequest, BatchRequest]) -> BatchRequest:
+        return sides[0]
+
+    @pytest.fixture
+    def mirrored(self, sides: tuple[BatchRequest, BatchRequest]) -> BatchRequest | None:
+        return sides[1]
+
+
+class TestAuto(_Laws):
+    make = Auto
+
+
+class TestAutoForExtremes(_Laws):
+    make = Auto
+    goal = Goal.MINIMIZE
+
+
+class TestExpectedHits(_Laws):
+    make = ExpectedHits
+
+
+class TestGreedy(_Laws):
+    make = Greedy
+
+
+class TestGreedyForExtremes(_Laws):
+    make = Greedy
+    goal = Goal.MAXIMIZE
+
+
+class TestLogExpectedImprovement(_Laws):
+    make = LogExpectedImprovement
+    goal = Goal.MAXIMIZE
+
+
+class TestMaxVariance(_Laws):
+    make = MaxVariance
+    goal = Goal.LEARN_MAP
+
+
+class TestUniform(_Laws):
+    make = Uniform
+    indifferent = ()
+
+
+class TestUpperConfidenceBound(_Laws):
+    make = UpperConfidenceBound
+
+
+class TestUpperConfidenceBoundForExtremes(_Laws):
+    make = UpperConfidenceBound
+    goal = Goal.MAXIMIZE
