@@ -88,7 +88,7 @@ def choose(
     drawn = draw(question.space, by_lot, taken, rng)
     lot = drawn.addresses
     why = (
-        "drawn at random: nothing has been measured yet, and random wells judge every later belief."
+        "drawn at random: no surrogate is trained yet, and random wells judge every later belief."
         if surrogate is None
         else "audit well, drawn at random from all candidates to judge the surrogate."
     )
@@ -109,7 +109,7 @@ def choose(
             goal=question.goal,
             readout=question.readout,
             best=best,
-            pending=pending,
+            pending=Combinations.joined([pending, question.space.unrank(lot)]),
             size=size - by_lot,
             max_uses=question.max_uses,
             uses=_uses(question, lot),

@@ -1,7 +1,9 @@
 """Universal representations from files: which ids a table covers, and its vectors."""
 
 import io
+import tokenize
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +16,19 @@ from loop.ports.arrays import BoolArray, FloatArray
 from loop.tables import parse_table
 
 _ID_NAMES = ("id", "ids", "symbol", "symbols", "name", "names")
+_DAMAGED = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy and zipfile raise on an archive that is damaged, packed oddly, or encrypted."""
 LEAST_COVERAGE = 0.1
 """A table that covers less of a library is refused: it names its rows in another way."""
 
@@ -59,15 +74,17 @@ def parse_embeddings(content: bytes, name: str, views: Sequence[str] = ()) -> Em
 def _parse_npz(content: bytes, name: str, views: Sequence[str]) -> Embeddings:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError) as error:
+            members = {key: archive[key] for key in archive.files}
+    except _DAMAGED as error:
         msg = f"{name} is not a whole .npz of plain arrays ({error}); write it with numpy.savez."
         raise UnreadableFileError(msg) from error
+    # What is no array (a note somebody packed beside them) comes back as bytes.
+    arrays = {key: each for key, each in members.items() if isinstance(each, np.ndarray)}
     id_name = next((key for key in _ID_NAMES if key in arrays), None)
     if id_name is None or arrays[id_name].ndim != 1 or arrays[id_name].dtype.kind not in "US":
         msg = f"{name} holds no list of ids; add a text array called 'id'."
         raise UnreadableFileError(msg)
-    ids = tuple(str(each) for each in arrays[id_name])
+    ids = _names(arrays[id_name], name)
     found = {
         key: array
         for key, array in arrays.items()
@@ -84,6 +101,16 @@ def _parse_npz(content: bytes, name: str, views: Sequence[str]) -> Embeddings:
     picked = tuple(views) or tuple(found)
     vectors = np.concatenate([found[view].astype(np.float64) for view in picked], axis=1)
     return _checked(ids, vectors, picked, name)
+
+
+def _names(
+    array: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]", name: str
+) -> tuple[str, ...]:
+    try:
+        return tuple(e.decode() if isinstance(e, bytes) else str(e) for e in array.tolist())
+    except UnicodeDecodeError as error:
+        msg = f"{name} has ids that are not UTF-8 text; write them as text."
+        raise UnreadableFileError(msg) from error
 
 
 def _parse_csv(content: bytes, name: str) -> Embeddings:

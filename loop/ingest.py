@@ -248,8 +248,9 @@ def _revisions(
 def _mark_stale(work: UnitOfWork, record: Record, superseded: Sequence[Measurement]) -> None:
     """Mark the snapshots that were trained when a superseded value was already there."""
     since = {file.sha256: file.ingested_at for file in work.results.files(record.campaign.name)}
+    learned_from = [since[each.source] for each in superseded if each.status is WellStatus.OK]
     for snapshot in record.snapshots:
-        if any(snapshot.created_at >= since[each.source] for each in superseded):
+        if any(snapshot.created_at >= moment for moment in learned_from):
             work.snapshots.save(replace(snapshot, stale=True))
 
 

@@ -47,7 +47,7 @@ class Services:
     def lab(self, campaign: Campaign) -> LabAdapter:
         """The lab adapter of a campaign, with a folder of its own."""
         name = campaign.lab.adapter
-        folder = self.settings.home / "lab" / name / campaign.name
+        folder = self.settings.home / "labs" / name / campaign.name
         setup = LabSetup(folder, campaign.lab.settings, campaign.seed)
         return plugins.lab_adapter(name)(setup)
 

@@ -60,8 +60,11 @@ def retrain(
         scratch,
         progress,
     )
+    state = packed(learned)
+    # The seed makes two trainings two snapshots, even where they end in the same numbers.
+    state = replace(state, settings={**state.settings, "training_seed": seed})
     snapshot = Snapshot(
-        id=services.states.save(packed(learned)),
+        id=services.states.save(state),
         campaign=name,
         number=number,
         surrogate=campaign.surrogate.name,
@@ -89,8 +92,8 @@ def adopt(services: Services, name: str, snapshot_id: str) -> Snapshot:
     """Make a stored snapshot the champion, forwards or back; adopting it twice changes nothing.
 
     Raises:
-        SnapshotNotFoundError: If there is no such snapshot.
-        WrongStateError: If its file is gone, so that it could not be used.
+        SnapshotNotFoundError: If there is no such snapshot, or its file is gone.
+        WrongStateError: If it is of another surrogate than the campaign's.
     """
     with services.storage.writing() as work:
         record = read_record(work, name)

@@ -1,7 +1,7 @@
 """Use case: a person approves or rejects a batch."""
 
 from loop.domain.batch import Batch, BatchState
-from loop.domain.errors import InvalidError
+from loop.domain.errors import InvalidError, WrongStateError
 from loop.provided import Services
 
 
@@ -21,7 +21,7 @@ def reject(services: Services, batch_id: str, why: str) -> Batch:
     Raises:
         InvalidError: If no reason is given.
         BatchNotFoundError: If there is no such batch.
-        WrongStateError: If it has been dispatched.
+        WrongStateError: If it has been dispatched, or its dispatch was begun.
     """
     if not why.strip():
         msg = "A rejection needs a reason; say why with --why '…'."
@@ -35,6 +35,12 @@ def _decide(services: Services, batch_id: str, state: BatchState, verb: str, why
         if batch.state is state:
             return batch
         moved = batch.moved_to(state, services.who, why or None)
+        if state is BatchState.REJECTED and work.dispatches.get(batch_id) is not None:
+            msg = (
+                f"Batch {batch_id!r} may be in the lab already: its dispatch was begun; "
+                f"run 'pertloop dispatch {batch_id}' to end it."
+            )
+            raise WrongStateError(msg)
         work.campaigns.advance(work.campaigns.get(batch.campaign))
         work.batches.save(moved)
         work.log.append(batch.campaign, services.entry(verb, batch_id, why))

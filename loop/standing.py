@@ -55,13 +55,19 @@ class Record:
 
     @cached_property
     def audit_keys(self) -> frozenset[str]:
-        """Keys of perturbations that were drawn by lot."""
-        return frozenset(
-            choice.perturbation.key
+        """Keys of perturbations that were drawn by lot.
+
+        Where one was chosen again (its batch was turned down, or its wells failed), the batch
+        that was made last says how.
+        """
+        free = (BatchState.REJECTED, BatchState.CANCELLED)
+        chosen_by = {
+            choice.perturbation.key: choice.chosen_by
             for batch in self.batches
+            if batch.state not in free
             for choice in batch.choices
-            if choice.chosen_by is ChosenBy.AUDIT
-        )
+        }
+        return frozenset(key for key, by in chosen_by.items() if by is ChosenBy.AUDIT)
 
     @cached_property
     def resolved_wells(self) -> frozenset[tuple[str, str]]:

@@ -53,7 +53,8 @@ def campaign_status(services: Services, name: str) -> Status:
     with services.storage.reading() as work:
         record = read_record(work, name)
         rejected = len(work.results.rejected(name))
-    fresh = len(record.observed.by_key) - (record.champion.observations if record.champion else 0)
+    learned_from = record.snapshots[-1].observations if record.snapshots else 0
+    fresh = len(record.observed.by_key) - learned_from
     return Status(
         record.campaign,
         round_lines(record),

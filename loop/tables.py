@@ -84,10 +84,13 @@ def read_bytes(path: Path) -> bytes:
     if content[:2] == b"\x1f\x8b":
         try:
             with gzip.open(io.BytesIO(content)) as packed:
-                content = packed.read(MAX_BYTES)
+                content = packed.read(MAX_BYTES + 1)
         except (OSError, EOFError, zlib.error) as error:
             msg = f"{path} is not a whole gzip file; copy it again."
             raise UnreadableFileError(msg) from error
+    if len(content) > MAX_BYTES:
+        msg = f"{path} unpacks to more than 1 GiB; that is no table Pertloop can use."
+        raise UnreadableFileError(msg)
     if not content.strip():
         msg = f"{path} is empty; a table has a header line and at least one row."
         raise UnreadableFileError(msg)
@@ -123,6 +126,9 @@ def parse_table(content: bytes, name: str) -> Table:
 
 
 def _checked(name: str, lines: Sequence[tuple[str, ...]]) -> Table:
+    if not lines:
+        msg = f"{name} is empty; a table has a header line and at least one row."
+        raise UnreadableFileError(msg)
     columns = lines[0]
     if len(lines) == 1:
         msg = f"{name} has a header line but no rows; there is nothing to use."

@@ -85,12 +85,14 @@ def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[obje
     """Print a table for a person; None shows as a dash, floats with three digits."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(cell(each) for each in row))
+        # As text: a name such as benzo[a]pyrene is no markup.
+        table.add_row(*(Text(cell(each)) for each in row))
     Console().print(table)
 
 
@@ -116,7 +118,7 @@ def working(what: str) -> Iterator[Progress]:
 
     console = Console(stderr=True)
     with Bar(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TimeElapsedColumn(),
         console=console,

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from loop.domain.errors import DoseError, InvalidError
 
 _RESERVED = re.compile(r"[+|@\x00-\x1f\x7f]")
-_DOSE = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*(\S+)")
+# Possessive, so that no digit of a number without unit is taken for the unit.
+_DOSE = re.compile(r"([0-9.]++(?:[eE][+-]?[0-9]++)?+)\s*(\S+)")
 
 
 def check_id(what: str, text: str) -> str:
@@ -48,7 +49,7 @@ class Dose:
 
     def __str__(self) -> str:
         """Write the dose as it stands in a canonical key, `0.5uM`."""
-        return f"{self.value:.12g}{self.unit}"
+        return f"{self.value:.12g}".replace("e+", "e") + self.unit
 
     @classmethod
     def parse(cls, text: str) -> "Dose":

@@ -45,6 +45,9 @@ def write_report(services: Services, name: str, output: Path) -> Path:
         log=log[-20:],
         made_at=services.clock.now(),
     )
+    if not output.name or output.is_dir():
+        msg = f"{str(output)!r} is a folder; name a file in it, such as report.html."
+        raise UnreadableFileError(msg)
     partial = output.with_name(output.name + ".partial")
     try:
         partial.write_text(page, encoding="utf-8")

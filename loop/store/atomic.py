@@ -18,11 +18,11 @@ PART = ".part"
 
 @contextmanager
 def disk(folder: Path) -> Iterator[None]:
-    """Turn what the disk refuses while writing below `folder` into a sentence.
+    """Turn what the disk refuses below `folder` into a sentence.
 
     Raises:
         StorageFullError: If the disk is full, or a quota or size limit is reached.
-        UnavailableError: If the folder cannot be written for another reason.
+        UnavailableError: If the folder cannot be used for another reason.
     """
     try:
         yield
@@ -35,8 +35,8 @@ def disk(folder: Path) -> Iterator[None]:
             raise StorageFullError(msg) from error
         where = f" at {str(error.filename)!r}" if error.filename else ""
         msg = (
-            f"Writing below {str(folder)!r} failed ({error.strerror or error}{where}); "
-            "check that the folder exists and that you may write there."
+            f"Folder {str(folder)!r} cannot be used ({error.strerror or error}{where}); "
+            "check that it is a folder and that you may read and write there."
         )
         raise UnavailableError(msg) from error
 
@@ -77,6 +77,14 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file whole or not at all; see `whole_file`."""
     with whole_file(path) as file:
         file.write(content)
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file of a folder that has no final name yet, and make it durable."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

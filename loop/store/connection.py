@@ -12,7 +12,8 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from loop.domain.errors import InvalidError, UnavailableError
+from loop.domain.errors import InvalidError, UnavailableError, UnreadableFileError
+from loop.store.atomic import disk
 from loop.store.columns import read_json, write_json
 
 PATIENCE_S = 30.0
@@ -20,6 +21,9 @@ PATIENCE_S = 30.0
 
 _WRITERS = 0x70657274
 """The advisory lock that stands for the writer's place on PostgreSQL: 'pert' in ASCII."""
+
+_MAGIC = b"SQLite format 3\x00"
+"""How every SQLite file begins."""
 
 _BEGIN = "pertloop_begin"
 _POSTGRES_NAMES = {"postgres", "postgresql", "postgresql+psycopg"}
@@ -55,11 +59,24 @@ def connect(url: str, patience_s: float = PATIENCE_S) -> Engine:
     Raises:
         InvalidError: If the address is not understood.
         UnavailableError: If PostgreSQL is asked for and its driver is not installed.
+        UnreadableFileError: If there is a file of that name that is not a database.
     """
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
+        _require_database(Path(parsed.database or ""))
         return _sqlite(parsed, patience_s)
     return _postgres(parsed, patience_s)
+
+
+def _require_database(file: Path) -> None:
+    """Refuse a file of something else; SQLite would overwrite a very short one."""
+    if not file.is_file():
+        return
+    with disk(file.parent), file.open("rb") as opened:
+        begins = opened.read(len(_MAGIC))
+    if begins not in {b"", _MAGIC}:
+        msg = f"File {str(file)!r} is not a database; name another with PERTLOOP_DATABASE_URL."
+        raise UnreadableFileError(msg)
 
 
 def reading(engine: Engine) -> Engine:

@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 
 from loop.domain.errors import InvalidError, SnapshotNotFoundError, UnreadableFileError
 from loop.ports.arrays import SurrogateState
-from loop.store.atomic import PART, disk, make_folder, sync_folder, write_whole
+from loop.store.atomic import PART, disk, make_folder, sync_folder, write_synced, write_whole
 
 FORMAT = 1
 """The layout of a state's file; a file of a higher one is refused."""
@@ -145,7 +145,8 @@ class InputFiles:
         folder = self._folder / input_id
         if not _HASH.fullmatch(input_id) or not folder.is_dir():
             return None
-        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+        with disk(folder):
+            return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
     def _write(self, input_id: str, files: Mapping[str, bytes]) -> None:
         make_folder(self._folder)
@@ -153,7 +154,7 @@ class InputFiles:
             part = Path(tempfile.mkdtemp(prefix=".", suffix=PART, dir=self._folder))
             try:
                 for name, content in files.items():
-                    write_whole(part / name, content)
+                    write_synced(part / name, content)
                 sync_folder(part)
                 self._take_name(part, input_id, files)
             finally:
@@ -175,7 +176,7 @@ class InputFiles:
 
 
 def _check_name(name: str) -> None:
-    if Path(name).name != name or name.startswith(".") or "\x00" in name:
+    if not name or Path(name).name != name or name.startswith(".") or "\x00" in name:
         msg = f"Input file name {name!r} must be a plain name: no folder, no dot in front."
         raise InvalidError(msg)
 
@@ -191,7 +192,5 @@ def _group_hash(files: Mapping[str, bytes]) -> str:
 
 
 def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
+    with disk(path.parent):
+        return path.read_bytes() if path.exists() else None

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from loop.domain.errors import LoopError
+from loop.domain.errors import LoopError, UnreadableFileError
 from loop.store.connection import connect, reading
 from loop.store.files import InputFiles, SnapshotFiles
 from loop.store.home import INPUTS, SNAPSHOTS
@@ -22,7 +22,10 @@ def check(home: Path, url: str) -> list[str]:
     The database's own integrity and references, every snapshot's file and hash, every
     campaign's inputs. Cost: all of it is read once.
     """
-    engine = connect(url)
+    try:
+        engine = connect(url)
+    except UnreadableFileError as error:
+        return [str(error)]
     try:
         with refusals(engine.url):
             require_present(engine.url)

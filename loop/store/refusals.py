@@ -131,9 +131,15 @@ def refusing(
         taken: The error to raise where a unique key is taken.
         orphan: The error to raise where what the rows belong to does not exist.
     """
+    first: DBAPIError | None = None
     try:
         with session.begin_nested():
-            yield
+            try:
+                yield
+                session.flush()
+            except DBAPIError as error:
+                first = error
+                raise
     except IntegrityError as error:
         code = _code(error)
         if code in _UNIQUE:
@@ -141,3 +147,6 @@ def refusing(
         if code in _FOREIGN_KEY:
             raise orphan() from error
         raise
+    except OperationalError as error:
+        # A full disk ends SQLite's transaction, and then the savepoint is not there either.
+        raise first or error from None

@@ -16,11 +16,14 @@ from sqlalchemy import (
     MetaData,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 from loop.store.columns import OPTIONAL_JSON, SERIAL, AnyText, UtcTime
+
+_EMPTY = text("''")
 
 _NAMES = {
     "pk": "pk_%(table_name)s",
@@ -181,11 +184,11 @@ class MeasurementRow(Row, table=True):
     well: str = Field(sa_type=AnyText)
     readout: str = Field(sa_type=AnyText)
     value: float | None = Field(default=None)
-    unit: str = Field(sa_type=AnyText, sa_column_kwargs={"server_default": ""})
+    unit: str = Field(sa_type=AnyText, sa_column_kwargs={"server_default": _EMPTY})
     status: str = Field(sa_type=AnyText)
     source: str = Field(sa_type=AnyText)
-    measured_at: str = Field(sa_type=AnyText, sa_column_kwargs={"server_default": ""})
-    flag: str = Field(sa_type=AnyText, sa_column_kwargs={"server_default": ""})
+    measured_at: str = Field(sa_type=AnyText, sa_column_kwargs={"server_default": _EMPTY})
+    flag: str = Field(sa_type=AnyText, sa_column_kwargs={"server_default": _EMPTY})
     revision: int = Field(sa_type=BigInteger, sa_column_kwargs={"server_default": "1"})
 
 
@@ -246,4 +249,4 @@ class LogRow(Row, table=True):
     verb: str = Field(sa_type=AnyText)
     what: str = Field(sa_type=AnyText)
     origin: str = Field(sa_type=AnyText)
-    detail: str = Field(sa_type=AnyText, sa_column_kwargs={"server_default": ""})
+    detail: str = Field(sa_type=AnyText, sa_column_kwargs={"server_default": _EMPTY})

@@ -41,7 +41,7 @@ def upgrade() -> None:
         sa.Column("verb", sa.Text(), nullable=False),
         sa.Column("what", sa.Text(), nullable=False),
         sa.Column("origin", sa.Text(), nullable=False),
-        sa.Column("detail", sa.Text(), server_default="", nullable=False),
+        sa.Column("detail", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_log_entries"),
     )
     op.create_index("ix_log_entries_campaign", "log_entries", ["campaign"])
@@ -124,11 +124,11 @@ def upgrade() -> None:
         sa.Column("well", sa.Text(), nullable=False),
         sa.Column("readout", sa.Text(), nullable=False),
         sa.Column("value", sa.Float(), nullable=True),
-        sa.Column("unit", sa.Text(), server_default="", nullable=False),
+        sa.Column("unit", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("measured_at", sa.Text(), server_default="", nullable=False),
-        sa.Column("flag", sa.Text(), server_default="", nullable=False),
+        sa.Column("measured_at", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("flag", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("revision", sa.BigInteger(), server_default="1", nullable=False),
         sa.CheckConstraint(
             "status <> 'ok' OR value IS NOT NULL", name=op.f("ck_measurements_ok_has_a_value")
