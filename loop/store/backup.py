@@ -37,7 +37,7 @@ def backup(home: Path, url: str, destination: Path) -> str:
     """Write everything into one file, while others may go on working; say so in a sentence.
 
     Args:
-        home: The folder of snapshots, inputs and artefacts.
+        home: The folder of snapshots, inputs and plate maps.
         url: The database's address.
         destination: The file to make; gzipped if its name ends in `gz`.
 

@@ -9,12 +9,11 @@ from loop.store.atomic import PART
 
 SNAPSHOTS = "snapshots"
 INPUTS = "inputs"
-ARTEFACTS = "artefacts"
-LABS = "labs"
+LAB = "lab"
 
 _AT_ONCE = 1 << 20
 
-FOLDERS = (INPUTS, SNAPSHOTS, ARTEFACTS, LABS)
+FOLDERS = (INPUTS, SNAPSHOTS, LAB)
 """The folders of a home whose files a backup holds; anything else can be made or fetched again."""
 
 
