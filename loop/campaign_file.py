@@ -204,7 +204,8 @@ def parse_campaign(text: str, name: str) -> CampaignFile:
 
 
 def _sentence(error: ErrorDetails) -> str:
-    path = [str(part) for part in error["loc"] if not isinstance(part, int)]
+    # A third part, where there is one, is pydantic's name for one of several types.
+    path = [str(part) for part in error["loc"] if not isinstance(part, int)][:2]
     key = ".".join(path)
     if error["type"] == "extra_forbidden":
         hint = did_you_mean(path[-1], _keys_beside(path))

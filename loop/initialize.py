@@ -52,7 +52,9 @@ def initialize(services: Services, path: Path) -> Initialized:
     campaign = _campaign(services, file, library_hash, embeddings_hash)
     with services.storage.writing() as work:
         work.campaigns.add(campaign)
-        work.log.append(campaign.name, services.entry("init", campaign.name, f"{candidates}"))
+        work.log.append(
+            campaign.name, services.entry("init", campaign.name, f"{candidates:,} candidates")
+        )
         work.commit()
     return Initialized(campaign, inputs, candidates)
 

@@ -78,6 +78,10 @@ def read_perturbagens(table: Table) -> tuple[Perturbagen, ...]:
     costs = table.numbers("cost") if table.has("cost") else [1.0] * len(ids)
     doses = table.column("doses") if table.has("doses") else [""] * len(ids)
     units = table.column("dose_unit") if table.has("dose_unit") else [""] * len(ids)
+    for name, cost in zip(ids, costs, strict=True):
+        if cost is not None and cost < 0:
+            msg = f"{table.name}: perturbagen {name!r} costs {cost:g}; a cost is zero or more."
+            raise UnreadableFileError(msg)
     further = [(at, each) for at, each in enumerate(table.columns) if each not in _OWN_COLUMNS]
     return tuple(
         Perturbagen(

@@ -191,8 +191,12 @@ def _compared(worse: FloatArray, scores: dict[str, float | None]) -> Verdict:
     difference = float(worse.mean())
     noise = float(worse.std(ddof=1) / np.sqrt(len(worse)))
     scores["nll_minus_champion"] = difference
-    told = f"by {difference:+.3f} ± {noise:.3f} nats a well on {len(worse)} audit wells"
+    word = "better" if difference < 0 else "worse"
+    told = (
+        f"{abs(difference):.3f} ± {noise:.3f} nats a well {word} than the champion on "
+        f"{len(worse)} audit wells"
+    )
     if difference > 2 * noise:
-        return Verdict(False, f"declined: worse than the champion {told}.", scores)
-    word = "better" if difference < 0 else "not worse, within noise,"
-    return Verdict(True, f"adopted: {word} than the champion {told}.", scores)
+        return Verdict(False, f"declined: {told}.", scores)
+    within = ", which is within noise" if difference > 0 else ""
+    return Verdict(True, f"adopted: {told}{within}.", scores)

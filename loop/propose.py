@@ -47,7 +47,9 @@ def propose_batch(
         with services.storage.writing() as work:
             work.campaigns.advance(record.campaign)
             work.batches.add(batch)
-            work.log.append(name, services.entry("propose", batch.id, f"{len(batch.choices)}"))
+            work.log.append(
+                name, services.entry("propose", batch.id, f"{len(batch.choices)} perturbations")
+            )
             work.commit()
     except StaleCampaignError:
         with services.storage.reading() as work:

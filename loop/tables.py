@@ -3,15 +3,22 @@
 import csv
 import gzip
 import io
+import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from loop.domain.errors import UnreadableFileError
 from loop.domain.nearest import did_you_mean
 
-MAX_BYTES = 1 << 30
+MAX_BYTES = 256 << 20
+"""The most that a table may hold, unpacked."""
+
+MAX_ARCHIVE_BYTES = 1 << 30
+"""The most that a zip archive (.npz) may hold."""
+
+_ARCHIVE = b"PK\x03\x04"
 _HEAD = 1 << 16
 _MAX_LINE = 1 << 20
 
@@ -70,13 +77,20 @@ def read_bytes(path: Path) -> bytes:
     """Read a file whole, gunzipped if it is gzip.
 
     Raises:
-        UnreadableFileError: If it is missing, not a file, empty, damaged, or over 1 GiB.
+        UnreadableFileError: If it is missing, not a file, empty, damaged, or over 256 MiB
+            unpacked (a zip archive: over 1 GiB). What is too large is not read.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            msg = f"{path} is larger than 1 GiB; that is no table Pertloop can use."
-            raise UnreadableFileError(msg)
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            is_archive = file.read(len(_ARCHIVE)) == _ARCHIVE
+            limit = MAX_ARCHIVE_BYTES if is_archive else MAX_BYTES
+            if path.stat().st_size > limit:
+                raise _too_large(f"{path} has", limit)
+            if is_archive and not zipfile.is_zipfile(path):
+                msg = f"{path} begins like a zip archive but is not a whole .npz; copy it again."
+                raise UnreadableFileError(msg)
+            file.seek(0)
+            content = file.read(limit + 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         msg = f"{path} could not be read: {reason}; check the path."
@@ -88,13 +102,18 @@ def read_bytes(path: Path) -> bytes:
         except (OSError, EOFError, zlib.error) as error:
             msg = f"{path} is not a whole gzip file; copy it again."
             raise UnreadableFileError(msg) from error
-    if len(content) > MAX_BYTES:
-        msg = f"{path} unpacks to more than 1 GiB; that is no table Pertloop can use."
-        raise UnreadableFileError(msg)
+    if len(content) > limit:
+        raise _too_large(f"{path} unpacks to", limit)
     if not content.strip():
         msg = f"{path} is empty; a table has a header line and at least one row."
         raise UnreadableFileError(msg)
     return content
+
+
+def _too_large(what: str, limit: int) -> UnreadableFileError:
+    return UnreadableFileError(
+        f"{what} more than {limit >> 20} MiB; that is no table Pertloop can use."
+    )
 
 
 def parse_table(content: bytes, name: str) -> Table:
@@ -103,48 +122,48 @@ def parse_table(content: bytes, name: str) -> Table:
     Raises:
         UnreadableFileError: If it is not text, has no rows, repeats a column or has ragged rows.
     """
-    if b"\x00" in content[:_HEAD] or len(content.split(b"\n", 1)[0]) > _MAX_LINE:
+    end = content.find(b"\n")
+    header = content if end < 0 else content[:end]
+    if b"\x00" in content[:_HEAD] or len(header) > _MAX_LINE:
         msg = f"{name} is not a text table; expected comma-, semicolon- or tab-separated UTF-8."
         raise UnreadableFileError(msg)
+    delimiter = max(",;\t", key=header.decode("utf-8", errors="replace").count)
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+    rows = csv.reader(text, delimiter=delimiter, strict=True)
     try:
-        text = content.decode("utf-8-sig")
+        return _checked(name, (tuple(cell.strip() for cell in row) for row in rows if row))
     except UnicodeDecodeError as error:
-        msg = f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8 CSV."
+        msg = f"{name} is not UTF-8 text; save it as UTF-8 CSV."
         raise UnreadableFileError(msg) from error
-    header = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=header.count)
-    try:
-        lines = [
-            tuple(cell.strip() for cell in row)
-            for row in csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
-            if row
-        ]
     except csv.Error as error:
         msg = f"{name} is not a well-formed table: {error}; check its quotes."
         raise UnreadableFileError(msg) from error
-    return _checked(name, lines)
 
 
-def _checked(name: str, lines: Sequence[tuple[str, ...]]) -> Table:
-    if not lines:
+def _checked(name: str, lines: Iterable[tuple[str, ...]]) -> Table:
+    """The table of some lines; the first that is wrong ends the reading."""
+    rows = iter(lines)
+    columns = next(rows, None)
+    if columns is None:
         msg = f"{name} is empty; a table has a header line and at least one row."
-        raise UnreadableFileError(msg)
-    columns = lines[0]
-    if len(lines) == 1:
-        msg = f"{name} has a header line but no rows; there is nothing to use."
         raise UnreadableFileError(msg)
     if len(set(columns)) < len(columns):
         twice = next(each for each in columns if columns.count(each) > 1)
         msg = f"{name} has two columns called {twice!r}; rename one."
         raise UnreadableFileError(msg)
-    for number, row in enumerate(lines[1:], 2):
+    kept = []
+    for number, row in enumerate(rows, 2):
         if len(row) != len(columns):
             msg = (
                 f"{name}, row {number}, has {len(row)} cells but the header has {len(columns)}; "
                 "check for stray separators."
             )
             raise UnreadableFileError(msg)
-    return Table(name, columns, tuple(lines[1:]))
+        kept.append(row)
+    if not kept:
+        msg = f"{name} has a header line but no rows; there is nothing to use."
+        raise UnreadableFileError(msg)
+    return Table(name, columns, tuple(kept))
 
 
 def read_table(path: Path) -> Table:

@@ -1,6 +1,7 @@
 """`propose`, `batches`, `approve`, `reject`, `dispatch`, `ingest`, `rejected`."""
 
 import csv
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loop.cli.campaigns import Name
-from loop.cli.output import Json, print_json, print_table, refusing, working
+from loop.cli.output import Json, print_json, print_table, refusing, working, write_text
 
 if TYPE_CHECKING:
     from loop.domain.batch import Batch
@@ -189,6 +190,7 @@ def rejected(
     if output is None:
         print_table("", ("file", "line", "why", "row"), table)
         return
-    with output.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("file", "line", "why", "row"), *table])
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([("file", "line", "why", "row"), *table])
+    write_text(output, text.getvalue())
     sys.stderr.write(f"{len(table)} rows written to {output}\n")

@@ -4,6 +4,7 @@ import errno
 import functools
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from loop.domain.errors import LoopError, StorageFullError
+from loop.domain.errors import LoopError, StorageFullError, UnavailableError
 from loop.domain.perturbation import Perturbation
 from loop.ports.engine import Progress
 
@@ -37,12 +38,17 @@ def refusing(command: Callable[P, R]) -> Callable[P, R]:
         except LoopError as error:
             _refuse(error, bool(kwargs.get("json")))
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            _refuse(StorageFullError("The disk is full; free some space and try again."), False)
+            _refuse(_of_the_disk(error), bool(kwargs.get("json")))
         raise typer.Exit(1)
 
     return wrapped
+
+
+def _of_the_disk(error: OSError) -> LoopError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFullError("The disk is full; free some space and try again.")
+    where = f"{str(error.filename)!r} cannot be used" if error.filename else "The system says no"
+    return UnavailableError(f"{where}: {(error.strerror or str(error)).lower()}.")
 
 
 def _refuse(error: LoopError, as_json: bool) -> None:
@@ -79,6 +85,17 @@ def plain(thing: object) -> object:  # noqa: PLR0911 (one answer a kind)
         return [plain(each) for each in thing]
     msg = f"{type(thing).__name__} has no JSON form"
     raise TypeError(msg)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that a person asked for: whole, or not at all."""
+    part = path.with_name(path.name + ".partial")
+    try:
+        part.write_text(text, encoding="utf-8", newline="")
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -9,6 +9,7 @@ from loop.domain.errors import DoseError, InvalidError
 
 _RESERVED = re.compile(r"[+|@\x00-\x1f\x7f]")
 # Possessive, so that no digit of a number without unit is taken for the unit.
+_UNIT = re.compile(r"(?![eE][0-9-])(?:[^\W\d_]|%)[^\s+|@\x00-\x1f\x7f]*")
 _DOSE = re.compile(r"([0-9.]++(?:[eE][+-]?[0-9]++)?+)\s*(\S+)")
 
 
@@ -43,9 +44,14 @@ class Dose:
                 "leave the perturbagen out to mean none of it."
             )
             raise DoseError(msg)
-        if not self.unit or _RESERVED.search(self.unit) or " " in self.unit:
-            msg = f"Dose {self.value:g} has no unit; write it as '{self.value:g}uM', say."
+        if not _UNIT.fullmatch(self.unit):
+            msg = (
+                f"Dose {self.value:g} has no unit that a key could hold ({self.unit!r}); "
+                f"write it as '{self.value:g}uM', say."
+            )
             raise DoseError(msg)
+        # What a key says is what the dose is: twelve digits.
+        object.__setattr__(self, "value", float(f"{self.value:.12g}"))
 
     def __str__(self) -> str:
         """Write the dose as it stands in a canonical key, `0.5uM`."""
