@@ -7,7 +7,6 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from acquisition.expected_hits import ExpectedHits
-from acquisition.greedy import Greedy
 from acquisition.settings import Number, read_settings
 from acquisition.uniform import Uniform
 from acquisition.upper_confidence_bound import UpperConfidenceBound
@@ -26,23 +25,22 @@ class _Configurable(Protocol):
 _ANY = "any other"
 
 _SUITS: Mapping[tuple[Goal, str], type[_Configurable]] = {
-    (Goal.FIND_HITS, "ensemble"): Greedy,
     (Goal.FIND_HITS, _ANY): ExpectedHits,
     (Goal.MAXIMIZE, _ANY): UpperConfidenceBound,
     (Goal.MINIMIZE, _ANY): UpperConfidenceBound,
     (Goal.LEARN_MAP, _ANY): Uniform,
 }
-"""By goal and family of the surrogate; the reasons are in `evidence.md` A1."""
+"""By goal and family of the surrogate; the reasons are in `docs/benchmarks.md`."""
 
 
 class Auto:
     """Delegate to the acquisition that did best for the goal on a real screen.
 
-    Hits: `greedy` with an ensemble, `expected-hits` with anything else. Extremes:
-    `upper-confidence-bound` with beta 1. Learning the map: uniformly random wells, because
-    choosing by variance was not better than that (`evidence.md` A1: RMSE 1.182 against 1.188,
-    with worse NLL). A surrogate that believes the same of everything (family 'none') gets
-    random wells for every goal.
+    Hits: `expected-hits`; with our ensemble it found more than `greedy` (`docs/benchmarks.md`),
+    unlike with an earlier prototype. Extremes: `upper-confidence-bound` with beta 1. Learning
+    the map: uniformly random wells, because choosing by variance was not better than that
+    (evidence A1: RMSE 1.182 against 1.188, with worse NLL). A surrogate that believes the same
+    of everything (family 'none') gets random wells for every goal.
 
     The surrogate says its family by an attribute `family`: 'ensemble', 'gaussian-process' or
     'none'; one without it counts as unknown.

@@ -1,6 +1,7 @@
 """What a use case is provided with: ports, settings, and who asks."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from loop import plugins
 from loop.domain.campaign import Campaign
@@ -46,10 +47,12 @@ class Services:
 
     def lab(self, campaign: Campaign) -> LabAdapter:
         """The lab adapter of a campaign, with a folder of its own."""
-        name = campaign.lab.adapter
-        folder = self.settings.home / "labs" / name / campaign.name
-        setup = LabSetup(folder, campaign.lab.settings, campaign.seed)
-        return plugins.lab_adapter(name)(setup)
+        setup = LabSetup(self.lab_folder(campaign), campaign.lab.settings, campaign.seed)
+        return plugins.lab_adapter(campaign.lab.adapter)(setup)
+
+    def lab_folder(self, campaign: Campaign) -> Path:
+        """The folder in which a campaign's lab adapter may leave files."""
+        return self.settings.home / "lab" / campaign.lab.adapter / campaign.name
 
     def entry(self, verb: str, what: str, detail: str = "") -> LogEntry:
         """A log entry of now."""

@@ -52,7 +52,6 @@ def _show(batch: "Batch") -> None:
     )
     order = sorted(batch.choices, key=lambda each: each.chosen_by.value != "acquisition")
     print_table(
-        "",
         ("perturbation", "by", "score", "why"),
         ((c.perturbation.key, c.chosen_by.value, c.score, c.reason) for c in order[:_SHOWN]),
     )
@@ -72,7 +71,6 @@ def batches(name: Name, json: Json = False) -> None:
         print_json(found)
         return
     print_table(
-        "",
         ("batch", "state", "size", "chosen by", "decided by", "created"),
         (
             (b.id, b.state.value, len(b.choices), b.acquisition, b.decided_by, b.created_at)
@@ -117,7 +115,8 @@ def dispatch(batch_id: BatchId, json: Json = False) -> None:
     from loop.dispatch import dispatch_batch
     from loop.services import build
 
-    done = dispatch_batch(build(origin="cli"), batch_id)
+    services = build(origin="cli")
+    done = dispatch_batch(services, batch_id)
     if json:
         print_json(done)
         return
@@ -126,6 +125,11 @@ def dispatch(batch_id: BatchId, json: Json = False) -> None:
         f"Batch {batch_id}: {len(done.plates)} plate(s), {wells} wells, given to lab "
         f"{done.adapter!r} as {done.reference}."
     )
+    with services.storage.reading() as work:
+        campaign = work.campaigns.get(work.batches.get(batch_id).campaign)
+    files = services.lab_folder(campaign) / (done.reference or "")
+    if files.is_dir():
+        typer.echo(f"Its files: {files}")
 
 
 @refusing
@@ -183,14 +187,14 @@ def rejected(
         work.campaigns.get(name)
         rows = work.results.rejected(name)
         names = {file.sha256: file.name for file in work.results.files(name)}
+    table = [(names.get(row.source, row.source), row.line, row.reason, row.text) for row in rows]
+    if output is not None:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([("file", "line", "why", "row"), *table])
+        write_text(output, text.getvalue())
     if json:
         print_json(rows)
-        return
-    table = [(names.get(row.source, row.source), row.line, row.reason, row.text) for row in rows]
-    if output is None:
-        print_table("", ("file", "line", "why", "row"), table)
-        return
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([("file", "line", "why", "row"), *table])
-    write_text(output, text.getvalue())
-    sys.stderr.write(f"{len(table)} rows written to {output}\n")
+    elif output is None:
+        print_table(("file", "line", "why", "row"), table)
+    else:
+        sys.stderr.write(f"{len(table)} rows written to {output}\n")

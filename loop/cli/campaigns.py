@@ -70,7 +70,6 @@ def campaigns(json: Json = False) -> None:
         print_json(found)
         return
     print_table(
-        "",
         ("campaign", "goal", "readout", "surrogate", "lab", "created"),
         (
             (c.name, c.goal.value, c.readout.name, c.surrogate.name, c.lab.adapter, c.created_at)
@@ -95,7 +94,6 @@ def status(name: Name, json: Json = False) -> None:
         f"{found.tested} perturbations tested, {found.hits} hits, {found.pending} on their way."
     )
     print_table(
-        "",
         ("round", "batch", "state", "size", "tested", "hits", "random", "best", "cover 90"),
         (
             (

@@ -20,7 +20,6 @@ def list_datasets(json: Json = False) -> None:
         print_json(known)
         return
     print_table(
-        "",
         ("name", "what", "licence", "size"),
         ((d.name, d.what, d.licence, d.bytes) for d in known),
     )

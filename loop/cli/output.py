@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -24,6 +24,9 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document, and nothing else, on stdout.")
 ]
 
+_SHORT = 40
+_WIDE = 160
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -38,6 +41,9 @@ def refusing(command: Callable[P, R]) -> Callable[P, R]:
         except LoopError as error:
             _refuse(error, bool(kwargs.get("json")))
         except OSError as error:
+            if error.errno == errno.EPIPE:
+                # Whoever read our output has had enough; click ends quietly.
+                raise
             _refuse(_of_the_disk(error), bool(kwargs.get("json")))
         raise typer.Exit(1)
 
@@ -52,10 +58,11 @@ def _of_the_disk(error: OSError) -> LoopError:
 
 
 def _refuse(error: LoopError, as_json: bool) -> None:
+    # A file's name may hold line breaks; a sentence may not.
+    sentence = " ".join(str(error).split())
     if as_json:
-        kind = type(error).__name__
-        print_json({"error": {"kind": kind, "sentence": str(error)}})
-    typer.echo(f"pertloop: {error}", err=True)
+        print_json({"error": {"kind": type(error).__name__, "sentence": sentence}})
+    typer.echo(f"pertloop: {sentence}", err=True)
 
 
 def print_json(thing: object) -> None:
@@ -93,24 +100,28 @@ def write_text(path: Path, text: str) -> None:
     try:
         part.write_text(text, encoding="utf-8", newline="")
         os.replace(part, path)
-    except OSError:
+    except OSError as error:
         part.unlink(missing_ok=True)
+        error.filename = str(path)
         raise
 
 
-def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print a table for a person; None shows as a dash, floats with three digits."""
+def print_table(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print a table for a person; short cells stay on one line, long ones are folded."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=None)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        # As text: a name such as benzo[a]pyrene is no markup.
-        table.add_row(*(Text(cell(each)) for each in row))
-    Console().print(table)
+    cells = [[cell(each) for each in row] for row in rows]
+    table = Table(header_style="bold", box=None)
+    for at, column in enumerate(columns):
+        short = all(len(row[at]) <= _SHORT for row in cells)
+        table.add_column(column, overflow="fold", no_wrap=short)
+    for row in cells:
+        # As text: in a name such as benzo[a]pyrene the brackets are no markup.
+        table.add_row(*map(Text, row))
+    console = Console()
+    Console(width=console.width if console.is_terminal else _WIDE, highlight=False).print(table)
 
 
 def cell(thing: object) -> str:

@@ -101,7 +101,6 @@ def _show(done: "Replayed", plot: Path | None) -> None:
     for note in done.notes:
         typer.echo(note, err=True)
     print_table(
-        "",
         (
             "surrogate",
             "acquisition",

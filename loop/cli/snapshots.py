@@ -65,7 +65,6 @@ def snapshots(
         print_json(found)
         return
     print_table(
-        "",
         ("no.", "id", "parent", "state", "stale", "learned from", "nll", "cover 90", "verdict"),
         (
             (

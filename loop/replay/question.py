@@ -45,6 +45,11 @@ def ask(
     if goal is Goal.FIND_HITS and not any(given):
         msg = "goal 'find-hits' needs hits; give --hit COLUMN, --threshold LOW,HIGH or --top SHARE."
         raise CampaignFileError(msg)
+    if goal is Goal.FIND_HITS and screen.hits is not None and not screen.hits.any():
+        msg = (
+            "The hit column marks no perturbation; name another one, or give --threshold or --top."
+        )
+        raise CampaignFileError(msg)
     known = screen.values[np.isfinite(screen.values)]
     hits = screen.hits
     low, high = -math.inf, math.inf

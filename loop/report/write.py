@@ -1,12 +1,13 @@
 """Use case: write the report of a campaign."""
 
+import errno
 import os
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from loop.domain.errors import UnreadableFileError
+from loop.domain.errors import StorageFullError, UnreadableFileError
 from loop.domain.perturbation import Perturbation
 from loop.provided import Services
 from loop.report import figures
@@ -23,6 +24,7 @@ def write_report(services: Services, name: str, output: Path) -> Path:
     Raises:
         CampaignNotFoundError: If there is no such campaign.
         UnreadableFileError: If the page cannot be written there.
+        StorageFullError: If the disk is full; what was there stays.
     """
     with services.storage.reading() as work:
         record = read_record(work, name)
@@ -54,6 +56,9 @@ def write_report(services: Services, name: str, output: Path) -> Path:
         os.replace(partial, output)
     except OSError as error:
         partial.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            msg = f"{output} was not written: the disk is full; make room and try again."
+            raise StorageFullError(msg) from error
         reason = (error.strerror or str(error)).lower()
         msg = f"{output} could not be written: {reason}; name a file in a folder that exists."
         raise UnreadableFileError(msg) from error

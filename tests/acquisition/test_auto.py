@@ -7,7 +7,6 @@ import pytest
 
 from acquisition.auto import Auto, delegate_for
 from acquisition.expected_hits import ExpectedHits
-from acquisition.greedy import Greedy
 from acquisition.uniform import Uniform
 from acquisition.upper_confidence_bound import UpperConfidenceBound
 from loop.domain.errors import InvalidError
@@ -25,7 +24,7 @@ class _Of(LinearDraws):
 @pytest.mark.parametrize(
     ("goal", "family", "delegate"),
     [
-        (Goal.FIND_HITS, "ensemble", Greedy),
+        (Goal.FIND_HITS, "ensemble", ExpectedHits),
         (Goal.FIND_HITS, "gaussian-process", ExpectedHits),
         (Goal.FIND_HITS, "never heard of", ExpectedHits),
         (Goal.FIND_HITS, "none", Uniform),
@@ -48,7 +47,7 @@ def test_a_surrogate_that_tells_no_family_gets_what_is_right_for_any() -> None:
 
 def test_it_chooses_what_its_delegate_chooses() -> None:
     one = Auto().choose(ask(), np.random.default_rng(3))
-    two = Greedy().choose(ask(), np.random.default_rng(3))
+    two = ExpectedHits().choose(ask(), np.random.default_rng(3))
 
     assert one.addresses.tolist() == two.addresses.tolist()
 
