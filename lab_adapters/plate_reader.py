@@ -19,8 +19,9 @@ from loop.ports.lab import WorkOrder
 class PlateReader:
     """Reads plates: value = effect + context + plate + position + noise, or no value at all.
 
-    Every error hangs on a hash of the seed, the plate's id and the readout, and on the well's
-    position, so a plate that is read again gives the same numbers.
+    Every error hangs on a hash of the seed, the batch's and the plate's number and the readout,
+    and on the well's position: a plate that is read again gives the same numbers, and so does a
+    campaign that is repeated under another name.
     """
 
     truth: HiddenTruth
@@ -28,10 +29,11 @@ class PlateReader:
 
     def rows(self, order: WorkOrder) -> Iterator[dict[str, str]]:
         """A results row for every plate, readout and well of an order."""
-        for plate in order.plates:
-            dead = self._dead(plate)
+        for number, plate in enumerate(order.plates, start=1):
+            name = f"{order.batch_number}.{number}"
+            dead = self._dead(plate, name)
             for readout in order.readouts:
-                values = self._values(plate, readout)
+                values = self._values(plate, name, readout)
                 for well, value in zip(plate.wells, values, strict=True):
                     status = dead.get(well.name, "missing" if well.role is Role.EMPTY else "ok")
                     cells = {
@@ -42,7 +44,7 @@ class PlateReader:
                     }
                     yield results_row(order, plate, well, readout.name, **cells)
 
-    def _values(self, plate: Plate, readout: Readout) -> FloatArray:
+    def _values(self, plate: Plate, name: str, readout: Readout) -> FloatArray:
         """Shape (wells of the plate,)."""
         named = [
             (place, well.perturbation)
@@ -53,7 +55,7 @@ class PlateReader:
         if named:
             places = [place for place, _ in named]
             values[places] = self._levels([each for _, each in named], readout.name)
-        rng = seeded(self.settings.seed, "plate", plate.id, readout.name)
+        rng = seeded(self.settings.seed, "plate", name, readout.name)
         field = rng.normal(0.0, self.settings.plate_sd) + self._position_errors(plate.format, rng)
         rows, columns = zip(
             *(plate.format.position(well.name) for well in plate.wells), strict=True
@@ -84,10 +86,10 @@ class PlateReader:
         )
         return np.asarray(ring + lines + rng.normal(0.0, self.settings.noise, (rows, columns)))
 
-    def _dead(self, plate: Plate) -> dict[str, str]:
+    def _dead(self, plate: Plate, name: str) -> dict[str, str]:
         """Wells without a number: half of them failed, the other half were not read."""
         labware = plate.format
-        luck = seeded(self.settings.seed, "dead", plate.id).random((labware.rows, labware.columns))
+        luck = seeded(self.settings.seed, "dead", name).random((labware.rows, labware.columns))
         dead = {}
         for well in plate.wells:
             chance = luck[labware.position(well.name)]

@@ -17,6 +17,7 @@ _LIMITS = {
     "modules": (1, 64),
     "seed": (0, 2**63 - 1),
 }
+_OF_EVERY_LAB = ("adapter", "plate", "negative", "positive", "positive_key")
 _WHOLE = frozenset({"modules", "seed"})
 
 
@@ -55,7 +56,7 @@ class SimulatedSettings:
         known = [field.name for field in fields(cls)]
         for name in settings:
             if name not in known:
-                hint = did_you_mean(name, known)
+                hint = did_you_mean(name, [*known, *_OF_EVERY_LAB])
                 msg = (
                     f"lab.{name}: the adapter 'simulated' has no such setting; "
                     f"it has {', '.join(known)}.{hint}"

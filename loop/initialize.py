@@ -39,10 +39,10 @@ def initialize(services: Services, path: Path) -> Initialized:
     ):
         plugins.check_name(kind, name)
     inputs = read_inputs(read.library, read.embeddings)
-    candidates = LibraryIndex(inputs.library).space().on_offer()
+    index = LibraryIndex(inputs.library)
+    candidates = index.space().on_offer()
     named = [*file.batch.reference, *([file.lab.positive_key] if file.lab.positive_key else [])]
-    for key in named:
-        inputs.library.check(Perturbation.parse(key))
+    index.encode([Perturbation.parse(key) for key in named])
     campaign = _campaign(services, file, "", None)
     services.surrogate(campaign, inputs)
     services.lab(campaign)

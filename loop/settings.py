@@ -21,7 +21,7 @@ class Settings(BaseSettings):
         user: Who acts, in the log; the operating system's name by default.
     """
 
-    model_config = SettingsConfigDict(env_prefix="PERTLOOP_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="PERTLOOP_", env_ignore_empty=True, frozen=True)
 
     home: Path = Path(".pertloop")
     database_url: str | None = None

@@ -50,12 +50,14 @@ def replay(
 ) -> None:
     """Run campaigns against a measured table, and count what each strategy would have found."""
     from loop.replay.campaign import Plan
-    from loop.replay.plot import plot_replay
+    from loop.replay.plot import check_drawable, plot_replay
     from loop.replay.run import ReplayRequest
     from loop.replay.run import replay as run
     from loop.replay.screen import Columns
     from loop.settings import read_settings
 
+    if plot is not None:
+        check_drawable(plot)
     request = ReplayRequest(
         table,
         Columns(_words(perturbagens), readout, _words(dose), context, hit),

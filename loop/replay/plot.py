@@ -10,6 +10,20 @@ from loop.replay.run import Replayed
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
+_ENDINGS = (".png", ".svg", ".pdf")
+
+
+def check_drawable(path: Path) -> None:
+    """Refuse a picture that could not be drawn, before hours of replay.
+
+    Raises:
+        UnreadableFileError: If its ending is not known, or its folder does not exist.
+    """
+    if path.suffix.lower() not in _ENDINGS or not path.parent.is_dir() or path.is_dir():
+        msg = f"{path} cannot be drawn; name a .png, .svg or .pdf in a folder that exists."
+        raise UnreadableFileError(msg)
+
+
 def plot_replay(replayed: Replayed, path: Path) -> None:
     """Draw the replay as a PNG, SVG or PDF, by the ending of `path`.
 

@@ -88,8 +88,11 @@ def read_screen(table: Table, columns: Columns) -> Screen:
 
     Raises:
         UnreadableFileError: If a column is missing, or a readout or dose is not a number.
-        CampaignFileError: If the dose columns do not match the perturbagen columns.
+        CampaignFileError: If no perturbagen columns are named, or the dose columns do not match.
     """
+    if not columns.perturbagens:
+        msg = "--perturbagens names no column; name one or more, such as gene_a,gene_b."
+        raise CampaignFileError(msg)
     if columns.doses and len(columns.doses) != len(columns.perturbagens):
         msg = (
             f"--dose names {len(columns.doses)} columns but --perturbagens "

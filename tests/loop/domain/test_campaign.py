@@ -1,0 +1,38 @@
+from dataclasses import replace
+
+import pytest
+
+from loop.contracts.nouns import a_campaign
+from loop.domain.campaign import BatchRules
+from loop.domain.errors import BudgetSpentError, CampaignFileError
+from loop.domain.goal import Goal, Readout
+
+
+@pytest.mark.parametrize(
+    "name", ["", "-a", ".a", "a b", "a/b", "../x", "a" * 65, "ä", "a_b", "a\n"]
+)
+def test_a_name_that_could_not_be_part_of_a_plate_id_is_refused(name):
+    with pytest.raises(CampaignFileError, match="letters, digits"):
+        a_campaign(name)
+
+
+def test_hits_cannot_be_found_without_a_threshold():
+    with pytest.raises(CampaignFileError, match="needs a threshold for readout 'gi'"):
+        replace(a_campaign(), readouts=(Readout("gi"),))
+    maximizing = replace(a_campaign(), goal=Goal.MAXIMIZE, readouts=(Readout("gi"),))
+    assert maximizing.readout.name == "gi"
+
+
+def test_a_batch_is_as_large_as_the_rules_say_unless_asked_otherwise():
+    campaign = replace(a_campaign(), budget=0, batch=BatchRules(size=8))
+    assert campaign.next_size(None, 10**6) == 8
+    assert campaign.next_size(3, 10**6) == 3
+
+
+def test_a_budget_can_be_spent_to_the_last_but_not_beyond():
+    campaign = replace(a_campaign(), budget=20, batch=BatchRules(size=8))
+    assert campaign.next_size(None, 12) == 8
+    with pytest.raises(BudgetSpentError, match=r"has 7 of 20 perturbations left .* 8 were asked"):
+        campaign.next_size(None, 13)
+    with pytest.raises(BudgetSpentError, match="has 0 of 20"):
+        campaign.next_size(1, 25)

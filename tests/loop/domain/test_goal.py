@@ -1,0 +1,44 @@
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loop.domain.errors import InvalidError
+from loop.domain.goal import Direction, Readout
+
+
+@given(st.floats(-10, 10), st.floats(-5, -0.1), st.floats(0.1, 5))
+@settings(max_examples=50, deadline=None)
+def test_a_value_is_a_hit_at_a_threshold_and_beyond_it(value, low, high):
+    readout = Readout("gi", low=low, high=high)
+    assert readout.is_hit(value) == (not low < value < high)
+    assert readout.is_hit(low)
+    assert readout.is_hit(high)
+
+
+def test_without_threshold_nothing_is_a_hit():
+    readout = Readout("gi")
+    assert not readout.has_threshold
+    assert not readout.is_hit(1e300)
+
+
+def test_one_side_leaves_the_other_open():
+    assert not Readout("gi", direction=Direction.UP, high=2.0).is_hit(-99.0)
+    assert not Readout("gi", direction=Direction.DOWN, low=-2.0).is_hit(99.0)
+
+
+def test_a_nan_is_never_a_hit():
+    assert not Readout("gi", low=-1.0, high=1.0).is_hit(math.nan)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (2.0, 1.0), (math.nan, 1.0), (0, math.nan)])
+def test_thresholds_that_leave_nothing_between_them_are_refused(low, high):
+    with pytest.raises(InvalidError, match="lower one must be smaller"):
+        Readout("gi", low=low, high=high)
+
+
+@pytest.mark.parametrize("direction", [Direction.UP, Direction.DOWN])
+def test_a_threshold_against_the_direction_is_refused(direction):
+    with pytest.raises(InvalidError, match="on the other side"):
+        Readout("gi", direction=direction, low=-1.0, high=1.0)

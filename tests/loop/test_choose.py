@@ -1,0 +1,138 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from loop import plugins
+from loop.choose import Question, audit_wells, best_so_far, choose
+from loop.domain.batch import ChosenBy
+from loop.domain.errors import NotEnoughCandidatesError
+from loop.domain.goal import Goal, Readout
+from loop.ports.arrays import Combinations
+from loop.ports.engine import Chosen
+from loop.space import VirtualSpace
+
+SPACE = VirtualSpace(np.ones(9, dtype=np.int64), 1, (2,), slots=2)
+NONE = np.zeros(0, dtype=np.int64)
+NO_PENDING = Combinations(np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64), NONE)
+QUESTION = Question(SPACE, Goal.FIND_HITS, Readout("gi", low=-1, high=1), 0.25, 0, 9, {})
+FITTED = object()
+"""Stands for a surrogate; the acquisitions of these tests never look at it."""
+
+
+class Recording:
+    """An acquisition that takes the first free addresses and remembers what it was asked."""
+
+    def __init__(self):
+        self.requests = []
+
+    def choose(self, request, rng, progress=None):
+        self.requests.append(request)
+        free = np.setdiff1d(np.arange(len(request.space)), request.taken)[: request.size]
+        return Chosen(free, np.arange(len(free), dtype=np.float64), ("Because.",) * len(free))
+
+
+def ask(surrogate, size, taken=NONE, question=QUESTION, acquisition=None, seed=0, best=None):
+    return choose(
+        question,
+        surrogate,
+        acquisition or Recording(),
+        taken,
+        NO_PENDING,
+        best,
+        size,
+        np.random.default_rng(seed),
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "share", "wells"),
+    [
+        (128, 0.06, 8),
+        (10, 0.06, 1),
+        (1, 0.06, 1),
+        (1, 1.0, 1),
+        (10, 0.0, 0),
+        (10, 1.0, 10),
+        (8, 0.25, 2),
+    ],
+)
+def test_the_share_by_lot_is_rounded_and_at_least_one_well(size, share, wells):
+    assert audit_wells(size, share) == wells
+
+
+def test_without_a_surrogate_all_is_drawn_by_lot():
+    acquisition = Recording()
+    told = ask(None, 12, acquisition=acquisition)
+    assert acquisition.requests == []
+    assert set(told.chosen_by) == {ChosenBy.AUDIT}
+    assert len(np.unique(told.addresses)) == 12
+    assert np.isnan(told.scores).all()
+    np.testing.assert_allclose(told.inclusion, 12 / 36)
+
+
+def test_the_rest_is_chosen_by_the_acquisition_around_the_lot():
+    acquisition = Recording()
+    taken = np.array([0, 1, 2])
+    told = ask(FITTED, 8, taken, acquisition=acquisition, best=1.5)
+    [request] = acquisition.requests
+    lot, chosen = told.addresses[:2], told.addresses[2:]
+    assert told.chosen_by == (ChosenBy.AUDIT,) * 2 + (ChosenBy.ACQUISITION,) * 6
+    assert (request.size, request.best, request.surrogate) == (6, 1.5, FITTED)
+    np.testing.assert_array_equal(request.taken, np.union1d(taken, lot))
+    components = SPACE.unrank(lot).components
+    np.testing.assert_array_equal(request.uses, np.bincount(components.ravel(), minlength=9))
+    assert not set(chosen) & {*taken, *lot}
+    np.testing.assert_array_equal(told.scores[2:], np.arange(6.0))
+    assert np.isnan(told.inclusion[2:]).all()
+    np.testing.assert_allclose(told.inclusion[:2], 2 / 33)
+    assert told.reasons[2:] == ("Because.",) * 6
+
+
+def test_audit_wells_are_uniform_over_what_is_on_offer():
+    taken = np.arange(0, 36, 2)
+    counts = np.zeros(36)
+    for seed in range(600):
+        counts[ask(FITTED, 8, taken, seed=seed).addresses[:2]] += 1
+    assert counts[taken].sum() == 0
+    expected = 600 * 2 / 18
+    chi = ((counts[1::2] - expected) ** 2 / expected).sum()
+    # The 99.9 % point of chi-squared with 17 degrees of freedom.
+    assert chi < 40.8
+
+
+def test_a_batch_wholly_by_lot_asks_no_acquisition():
+    acquisition = Recording()
+    told = ask(FITTED, 5, question=replace(QUESTION, audit=1.0), acquisition=acquisition)
+    assert acquisition.requests == []
+    assert len(told.addresses) == 5
+
+
+def test_more_than_is_left_is_refused_with_both_numbers():
+    with pytest.raises(NotEnoughCandidatesError, match=r"37 .* 36 are left; .* --size 36"):
+        ask(None, 37)
+    with pytest.raises(NotEnoughCandidatesError, match=r"10 .* 6 are left"):
+        ask(FITTED, 10, np.arange(30))
+    with pytest.raises(NotEnoughCandidatesError, match="nothing left"):
+        ask(None, 1, np.arange(36))
+
+
+@pytest.mark.parametrize("surrogate", [None, FITTED])
+def test_the_last_candidates_can_all_be_chosen(surrogate):
+    told = ask(surrogate, 6, np.arange(30))
+    assert sorted(told.addresses) == list(range(30, 36))
+
+
+def test_the_same_seed_chooses_the_same_and_another_does_not():
+    uniform = plugins.acquisition("random")
+    first, same, other = (
+        ask(FITTED, 12, seed=seed, acquisition=uniform).addresses.tolist() for seed in (1, 1, 2)
+    )
+    assert first == same != other
+
+
+def test_the_best_is_in_the_goal_s_direction():
+    values = np.array([1.0, -3.0, 2.0])
+    assert best_so_far(Goal.MAXIMIZE, values) == 2.0
+    assert best_so_far(Goal.MINIMIZE, values) == -3.0
+    assert best_so_far(Goal.FIND_HITS, values[:0]) is None
