@@ -50,6 +50,10 @@ class Auto:
         key: number for each in _SUITS.values() for key, number in each.settings.items()
     }
 
+    def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
+        """Refuse settings that are unknown or out of range."""
+        read_settings("auto", settings, self.settings)
+
     def choose(
         self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
     ) -> Chosen:

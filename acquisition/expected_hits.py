@@ -27,6 +27,10 @@ class ExpectedHits:
 
     settings: ClassVar[Mapping[str, Number]] = SCANNING
 
+    def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
+        """Refuse settings that are unknown or out of range."""
+        read_settings("expected-hits", settings, self.settings)
+
     def choose(
         self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
     ) -> Chosen:

@@ -36,6 +36,10 @@ class LogExpectedImprovement:
 
     settings: ClassVar[Mapping[str, Number]] = SCANNING
 
+    def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
+        """Refuse settings that are unknown or out of range."""
+        read_settings("log-expected-improvement", settings, self.settings)
+
     def choose(
         self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
     ) -> Chosen:

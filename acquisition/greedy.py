@@ -24,6 +24,10 @@ class Greedy:
 
     settings: ClassVar[Mapping[str, Number]] = SCANNING
 
+    def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
+        """Refuse settings that are unknown or out of range."""
+        read_settings("greedy", settings, self.settings)
+
     def choose(
         self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
     ) -> Chosen:

@@ -27,6 +27,10 @@ class Uniform:
 
     settings: ClassVar[Mapping[str, Number]] = {}
 
+    def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
+        """Refuse settings that are unknown or out of range."""
+        read_settings("random", settings, self.settings)
+
     def choose(
         self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
     ) -> Chosen:

@@ -29,6 +29,10 @@ class UpperConfidenceBound:
 
     settings: ClassVar[Mapping[str, Number]] = {**SCANNING, "beta": Number(1.0, 0.0)}
 
+    def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
+        """Refuse settings that are unknown or out of range."""
+        read_settings("upper-confidence-bound", settings, self.settings)
+
     def choose(
         self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
     ) -> Chosen:

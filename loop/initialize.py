@@ -46,6 +46,7 @@ def initialize(services: Services, path: Path) -> Initialized:
     campaign = _campaign(services, file, "", None)
     services.surrogate(campaign, inputs)
     services.lab(campaign)
+    plugins.acquisition(campaign.acquisition.name).check(campaign.acquisition.settings)
     _check_free(services, campaign.name)
     library_hash = services.inputs.save(read.library)
     embeddings_hash = services.inputs.save(read.embeddings) if read.embeddings else None

@@ -138,6 +138,9 @@ class AcquisitionContract:
         """A misspelt setting must not be passed over."""
         with pytest.raises(InvalidError, match="no-such-setting"):
             _choose(acquisition, replace(asked, settings={"no-such-setting": 1}))
+        with pytest.raises(InvalidError, match="no-such-setting"):
+            acquisition.check({"no-such-setting": 1})
+        acquisition.check(asked.settings)
 
     def test_settings_that_only_concern_speed_do_not_change_the_choice(
         self, acquisition: Acquisition, asked: BatchRequest

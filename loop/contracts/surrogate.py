@@ -206,13 +206,13 @@ class SurrogateContract:
         """Neither numpy's nor torch's global generator moves."""
         import torch
 
-        drawn, legacy = torch.random.get_rng_state(), repr(np.random.get_state())  # noqa: NPY002
+        drawn, legacy = torch.random.get_rng_state(), repr(np.random.get_state())
         surrogate = _fitted(factory, observations(20))
         surrogate.believe(every_kind())
         surrogate.model()
 
         assert torch.equal(drawn, torch.random.get_rng_state())
-        assert repr(np.random.get_state()) == legacy  # noqa: NPY002
+        assert repr(np.random.get_state()) == legacy
 
     def test_progress_ends_at_one_and_may_cancel(self, factory: SurrogateFactory) -> None:
         """What `progress` raises comes through."""

@@ -168,6 +168,14 @@ class Chosen:
 class Acquisition(Protocol):
     """How a batch is chosen; the object behind an entry point of `pertloop.acquisitions`."""
 
+    def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
+        """Refuse the settings that `choose` would refuse, long before there is a batch to choose.
+
+        Raises:
+            InvalidError: If a setting is unknown or out of range.
+        """
+        ...
+
     def choose(
         self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
     ) -> Chosen:

@@ -131,6 +131,7 @@ def test_retrain_without_results_says_what_to_do(waiting: CommandLine) -> None:
         (NEW.with_("batch", max_uses_per_gene=4), "'max_uses_per_perturbagen'"),
         (NEW.with_("retrain", after_observation=4), "'after_observations'"),
         (NEW.with_("surrogate", name="ensemble", membrs=4), "'members'"),
+        (NEW.with_("acquisition", name="greedy", shrad=4), "'shard'"),
         (NEW.with_("lab", plat=96), "'plate'"),
         (NEW.with_("lab", positve=1), "'positive'"),
         (NEW.with_("lab", adapter="simulated", nois=0.1), "'noise'"),
@@ -141,16 +142,6 @@ def test_a_wrong_key_is_named_with_the_nearest_right_one(
     waiting: CommandLine, tmp_path: Path, folder: CampaignFolder, says: str
 ) -> None:
     assert f"Did you mean {says}" in refused(waiting, folder, tmp_path)
-
-
-def test_a_wrong_setting_of_an_acquisition_is_refused_before_it_chooses(
-    waiting: CommandLine, tmp_path: Path
-) -> None:
-    folder = NEW.with_("acquisition", name="greedy", shrad=4)
-    waiting.document("init", folder.write(tmp_path / "files"))
-    one_round(waiting, "new", tmp_path)
-
-    assert "Did you mean 'shard'" in waiting.refusal("propose", "new")
 
 
 @pytest.mark.parametrize(
