@@ -1,0 +1,106 @@
+"""Draws from the prior of a Gaussian process with a `SetKernel`, as sums of random features.
+
+A draw is a fixed function: the same perturbation gets the same value in every shard, and no
+matrix over candidates is formed (pathwise conditioning, Wilson et al., 2020). Items get Gaussian
+projections of their URs and of a random code of their identity, doses random cosines (Rahimi and
+Recht, 2007); a product of two independent features makes the pairwise part. The features are
+approximate, by about 1 / sqrt(512); the data's update of a draw is exact.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from surrogate.encoding import Items
+from surrogate.set_kernel import OWN, Encoded
+
+_FEATURES = 512
+_CODE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Sizes: r columns of a UR, P perturbagens, and whether amounts vary."""
+
+    rank: int
+    perturbagens: int
+    doses_vary: bool
+
+
+class PriorDraws:
+    """S draws for each of m readouts, in pairs of opposite sign so that their mean is 0.
+
+    Everything follows from the seed. `contexts` are the kernel's columns of the C contexts,
+    shape (C, c); `logs` the log variances of its parts and the noise, shape (m, parts + 1).
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        contexts: Tensor,
+        logs: Tensor,
+        draws: int,
+        seed: int,
+    ) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        rank, perturbagens = library.rank, library.perturbagens
+
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=generator).to(contexts)
+
+        self._doses_vary = library.doses_vary
+        self._rank = max(rank, 1)
+        self._codes = normal(perturbagens, _CODE) / math.sqrt(_CODE)
+        self._likeness = normal(rank, _FEATURES)
+        self._identity = normal(_CODE, _FEATURES)
+        self._left, self._right = (normal(rank + _CODE, _FEATURES) for _ in range(2))
+        self._frequencies = normal(4, 1, _FEATURES)
+        phases = torch.rand(4, _FEATURES, generator=generator) * 2 * math.pi
+        self._phases = phases.to(contexts)
+        size = contexts.square().sum(dim=1).mean().clamp(min=1e-9).sqrt()
+        self._contexts = contexts / size
+        self._context_features = normal(contexts.shape[1], _FEATURES)
+        self._sds = (0.5 * logs[:, :-1]).exp().to(contexts)
+        parts, half = self._sds.shape[1], draws // 2
+        self._weights = normal(len(logs), parts, _FEATURES, half) / math.sqrt(_FEATURES)
+
+    def __call__(self, rows: Encoded) -> Tensor:
+        """Values of the draws, shape (S, N, m)."""
+        features = self._features(rows)
+        readouts, _, _, half = self._weights.shape
+        total = self._weights.new_zeros(readouts, len(rows.rows.contexts), half)
+        for part, feature in enumerate(features):
+            total = total + feature @ self._weights[:, part] * self._sds[:, part, None, None]
+        values = total.permute(2, 1, 0)
+        return torch.cat([values, -values])
+
+    def _features(self, rows: Encoded) -> list[Tensor]:
+        """One matrix (N, features) for each part of the kernel, in its order."""
+        places = rows.rows.places
+        table = [torch.nn.functional.pad(each, (0, 0, 0, 1)) for each in self._of_items(rows.items)]
+        sums = [each[places].sum(dim=1) for each in table]
+        own = (table[2][places] * table[3][places]).sum(dim=1)
+        parts = [sums[0], sums[1], (sums[2] * sums[3] - own) * 0.5**0.5]
+        if len(self._contexts) > 1:
+            context = (self._contexts @ self._context_features)[rows.rows.contexts]
+            parts += [each * context for each in parts] + [context]
+        return parts
+
+    def _of_items(self, items: Items) -> list[Tensor]:
+        """Random features of items for the four factors, each (U, features)."""
+        codes = self._codes[items.perturbagens]
+        likeness = items.features / math.sqrt(self._rank)
+        own = torch.where(items.known > 0, OWN**0.5, 1.0).to(codes)
+        both = torch.cat([likeness, codes * own], dim=1)
+        plain = [
+            likeness @ self._likeness,
+            codes @ self._identity,
+            both @ self._left,
+            both @ self._right,
+        ]
+        if not self._doses_vary:
+            return plain
+        waves = torch.cos(items.doses * self._frequencies + self._phases[:, None]) * 2**0.5
+        return [each * wave for each, wave in zip(plain, waves, strict=True)]

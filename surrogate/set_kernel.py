@@ -1,0 +1,128 @@
+"""Similarity of two perturbations, as a sum of parts whose variances are learned.
+
+Of two sets A and B of items, with g(i, j) the similarity of two items:
+
+- additive parts: the sum of g over i in A and j in B, once with g from URs and once from identity;
+- pairwise part: the sum over pairs {i, i'} of A and {j, j'} of B of
+  g(i, j) g(i', j') + g(i, j') g(i', j), for sets of any size by power sums. It is what remains of a
+  polynomial kernel of degree two when an item is never paired with itself;
+- where there are several contexts: each part again, times the similarity of the contexts, and
+  that similarity alone.
+
+Items at different doses are less alike by exp(-(difference)^2 / 2), in SDs of log10 amount.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from surrogate.encoding import Items, Rows
+
+OWN = 0.1
+"""How much identity counts in the pairwise part, beside a known UR's own likeness of about 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Some perturbations: their distinct items, and the rows in terms of them."""
+
+    items: Items
+    rows: Rows
+
+
+class SetKernel:
+    """The parts of the similarity of perturbations.
+
+    `contexts` are the columns of the C contexts, shape (C, c), float64.
+    """
+
+    def __init__(self, contexts: Tensor) -> None:
+        similar = contexts @ contexts.T
+        size = similar.diagonal().mean().clamp(min=1e-9)
+        self._contexts = similar / size
+        self._several = len(contexts) > 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parts, in the order of `between`."""
+        parts = ("additive UR", "additive identity", "pairwise")
+        by_context = (*(f"{each} by context" for each in parts), "context")
+        return parts + (by_context if self._several else ())
+
+    def between(self, left: Encoded, right: Encoded) -> Tensor:
+        """Every part between N and n perturbations, shape (parts, N, n), in O(N n k)."""
+        like, same = _grams(left.items, right.items)
+        places = left.rows.places, right.rows.places
+        mixed = like + _own(left.items, right.items) * same
+        parts = [_sums(like, *places), _sums(same, *places), _pairs(_edged(mixed), *places)]
+        if self._several:
+            alike = self._contexts[left.rows.contexts][:, right.rows.contexts]
+            parts += [each * alike for each in parts] + [alike]
+        return torch.stack(parts)
+
+    def own(self, rows: Encoded) -> Tensor:
+        """Every part of each of N perturbations with itself, shape (parts, N)."""
+        like, same = _grams(rows.items, rows.items)
+        places = rows.rows.places
+        crossed = places[:, :, None], places[:, None, :]
+        mixed = _edged(like + _own(rows.items, rows.items) * same)[crossed]
+        total = mixed.sum(dim=(1, 2)).square() + mixed.square().sum(dim=(1, 2))
+        lines = mixed.sum(dim=1).square().sum(dim=1) + mixed.sum(dim=2).square().sum(dim=1)
+        parts = [
+            _edged(like)[crossed].sum(dim=(1, 2)),
+            _edged(same)[crossed].sum(dim=(1, 2)),
+            0.5 * (total - lines),
+        ]
+        if self._several:
+            alike = self._contexts.diagonal()[rows.rows.contexts]
+            parts += [each * alike for each in parts] + [alike]
+        return torch.stack(parts)
+
+
+def _grams(left: Items, right: Items) -> tuple[Tensor, Tensor]:
+    """Similarity of items by UR and by identity, each (U, U'), dose included."""
+    near = torch.exp(-0.5 * (left.doses - right.doses.T).square())
+    like = left.features @ right.features.T / max(left.features.shape[1], 1)
+    same = (left.perturbagens[:, None] == right.perturbagens[None, :]).to(like)
+    return like * near, same * near
+
+
+def _own(left: Items, right: Items) -> Tensor:
+    """How much identity counts in the pairwise part: alone where the UR is unknown."""
+    return torch.where((left.known * right.known.T) > 0, OWN, 1.0).to(left.features)
+
+
+def _edged(gram: Tensor) -> Tensor:
+    """With a row and a column of zeros for empty slots."""
+    return torch.nn.functional.pad(gram, (0, 1, 0, 1))
+
+
+def _sums(gram: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """The sum of g over both sets, shape (N, n)."""
+    edged = _edged(gram)
+    return _gathered(_gathered(edged.T, right).T, left)
+
+
+def _pairs(edged: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """The pairwise part by power sums, shape (N, n)."""
+    over_right = _gathered(edged.T, right).T
+    over_left = _gathered(edged, left)
+    total = torch.zeros(len(left), len(right)).to(edged)
+    squares = torch.zeros_like(total)
+    for slot in range(left.shape[1]):
+        line = over_right[left[:, slot]]
+        total += line
+        squares -= line.square()
+    for slot in range(right.shape[1]):
+        squares -= over_left[:, right[:, slot]].square()
+    singles = _gathered(_gathered(edged.square().T, right).T, left)
+    return 0.5 * (total.square() + squares + singles)
+
+
+def _gathered(table: Tensor, places: Tensor) -> Tensor:
+    """The sum over slots of rows of `table`, shape (len(places), columns)."""
+    total = table[places[:, 0]].clone()
+    for slot in range(1, places.shape[1]):
+        total += table[places[:, slot]]
+    return total
