@@ -274,8 +274,7 @@ def escaping(name, content):
     if name == "manifest.json":
         about = json.loads(content)
         about["files"] = {
-            key.replace("lab/empty.csv", "../x"): value
-            for key, value in about["files"].items()
+            key.replace("lab/empty.csv", "../x"): value for key, value in about["files"].items()
         }
         return json.dumps(about).encode()
     return without_addition(name, content)
