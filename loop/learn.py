@@ -25,6 +25,8 @@ from loop.scores import nll, rmse, spearman
 _IDENTITIES = "learned_identities"
 _CALIBRATION = "calibration"
 LEAST_AUDIT = 8
+TOLERATED_NATS = 0.05
+"""A loss this small is no reason to keep a surrogate that has seen less (decision 0005)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +146,10 @@ def unpacked(surrogate: Surrogate, state: SurrogateState) -> Learned:
 def judge(challenger: Learned, champion: Learned | None, training: TrainingSet) -> Verdict:
     """Compare two surrogates on audit wells, each predicting what it had not learned from.
 
-    The challenger is adopted unless its mean negative log likelihood is worse by more than two
-    standard errors of the paired difference, or its intervals cover significantly less than 90 %
-    (cross-calibrated, three standard errors). With fewer than 8 audit wells there is no judge,
-    and newer data wins.
+    The challenger is adopted unless its mean negative log likelihood is worse by more than 0.05
+    nats, and by two standard errors of the paired difference beyond that, or its intervals cover
+    significantly less than 90 % (cross-calibrated, three standard errors). With fewer than 8
+    audit wells there is no judge, and newer data wins.
     """
     rows = np.isfinite(training.values[:, 0]) & training.audit
     audit = training[rows]
@@ -196,7 +198,7 @@ def _compared(worse: FloatArray, scores: dict[str, float | None]) -> Verdict:
         f"{abs(difference):.3f} ± {noise:.3f} nats a well {word} than the champion on "
         f"{len(worse)} audit wells"
     )
-    if difference > 2 * noise:
+    if difference - 2 * noise > TOLERATED_NATS:
         return Verdict(False, f"declined: {told}.", scores)
-    within = ", which is within noise" if difference > 0 else ""
+    within = ", which is not enough to decline it" if difference > 0 else ""
     return Verdict(True, f"adopted: {told}{within}.", scores)

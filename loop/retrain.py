@@ -109,7 +109,8 @@ def adopt(services: Services, name: str, snapshot_id: str) -> Snapshot:
         services.states.load(chosen.id)
         if record.champion is not None:
             work.snapshots.save(replace(record.champion, state=SnapshotState.RETIRED))
-        told = f"{chosen.verdict.rstrip('.')}; then adopted by {services.who}."
+        judged = chosen.verdict.split("; then adopted by ")[0].rstrip(".")
+        told = f"{judged}; then adopted by {services.who}."
         adopted = replace(chosen, state=SnapshotState.CHAMPION, verdict=told)
         work.snapshots.save(adopted)
         work.campaigns.advance(record.campaign)

@@ -139,7 +139,7 @@ def test_one_can_go_back_and_forth_between_snapshots(desk):
     ):
         adopted = adopt(desk.services, "tiny", wanted.id[:12])
         assert adopted.id == wanted.id
-        assert adopted.verdict == "adopted by ada."
+        assert adopted.verdict == f"{wanted.verdict.rstrip('.')}; then adopted by ada."
         assert states(desk) == after
         assert desk.record.champion.id == wanted.id
     assert desk.propose().snapshot == first.id
