@@ -93,7 +93,7 @@ def choose_batch(
         rule.favourites,
     )
     draws = int(settings["draws"]) or min(max(4 * request.size, 128), 1_024)
-    beliefs = beliefs_of(request.surrogate, draws, salt_from(rng))
+    beliefs = beliefs_of(request.surrogate, draws, salt_from(rng), request.replicates)
     size = int(settings["pool"]) or max(5 * request.size, 2_000)
     picks = _fill(request, rule, scan, beliefs, size, progress)
     progress(1.0, f"chose {request.size:,} candidates")

@@ -1,5 +1,6 @@
 """What a surrogate believes, whichever way it can be asked."""
 
+import math
 from typing import Protocol, TypeGuard
 
 import torch
@@ -38,16 +39,17 @@ class Beliefs(Protocol):
         ...
 
 
-def beliefs_of(surrogate: Surrogate, draws: int, seed: int) -> Beliefs:
+def beliefs_of(surrogate: Surrogate, draws: int, seed: int, replicates: int = 1) -> Beliefs:
     """The fastest way to ask this surrogate: its members, or its BoTorch posterior.
 
-    `draws` and `seed` matter only for a posterior that has no members.
+    `draws` and `seed` matter only for a posterior that has no members. A candidate is measured
+    in `replicates` wells, so that its noise is that of their mean.
 
     Raises:
         IncompatibleError: If it has neither members nor a BoTorch `Model`.
     """
     if isinstance(surrogate, Scannable):
-        return MemberBeliefs(surrogate)
+        return MemberBeliefs(surrogate, replicates)
     model = surrogate.model()
     if not isinstance(model, Model):
         msg = (
@@ -56,15 +58,15 @@ def beliefs_of(surrogate: Surrogate, draws: int, seed: int) -> Beliefs:
         )
         raise IncompatibleError(msg)
     noise = surrogate if isinstance(surrogate, KnowsNoise) else None
-    return PosteriorBeliefs(model, noise, draws, seed)
+    return PosteriorBeliefs(model, noise, draws, seed, replicates)
 
 
 class MemberBeliefs:
     """The beliefs of a surrogate with members."""
 
-    def __init__(self, surrogate: Scannable) -> None:
+    def __init__(self, surrogate: Scannable, replicates: int) -> None:
         self._surrogate = surrogate
-        self._noise_sd = float(surrogate.noise_sd()[0])
+        self._noise_sd = float(surrogate.noise_sd()[0]) / math.sqrt(replicates)
 
     @property
     def joint_limit(self) -> int | None:
@@ -91,11 +93,14 @@ class PosteriorBeliefs:
     same draws. Any other posterior is drawn from by the sampler that BoTorch has for it.
     """
 
-    def __init__(self, model: Model, noise: KnowsNoise | None, draws: int, seed: int) -> None:
+    def __init__(
+        self, model: Model, noise: KnowsNoise | None, draws: int, seed: int, replicates: int
+    ) -> None:
         self._model = model
         self._noise = noise
         self._noise_sd: float | None = None
         self._draws = draws
+        self._replicates = replicates
         self._seed = seed % 2**31
         self._device = next((p.device for p in model.parameters()), torch.device("cpu"))
 
@@ -143,13 +148,13 @@ class PosteriorBeliefs:
         return drawn
 
     def _noise_of(self, row: Tensor) -> float:
-        """The noise of a well: what the surrogate says, or its model adds for an observation."""
+        """The noise of a mean of wells: by the surrogate, or what its model adds for one."""
         if self._noise_sd is None and self._noise is not None:
             self._noise_sd = float(self._noise.noise_sd()[0])
         if self._noise_sd is None and len(row):
             noisy = self._model.posterior(row, observation_noise=True)
             self._noise_sd = _added_sd(noisy, self._model.posterior(row))
-        return self._noise_sd or 0.0
+        return (self._noise_sd or 0.0) / math.sqrt(self._replicates)
 
     def _rows(self, combinations: Combinations) -> Tensor:
         return torch.from_numpy(combinations.features()).to(self._device)

@@ -21,7 +21,7 @@ class Marginals:
     Attributes:
         means: Means of the components, shape (S, N).
         within: Epistemic SD inside every component, shape (N,); None: zero.
-        noise_sd: SD of one well's noise.
+        noise_sd: SD of a measurement's noise: one well, or the mean of its replicates.
     """
 
     means: Tensor

@@ -24,7 +24,7 @@ def reasons(
     unit = f" {readout.unit}" if readout.unit else ""
     means, widths = marginals.mean.tolist(), (_NINETY * marginals.sd).tolist()
     return tuple(
-        f"Predicted {mean:.3g} ± {width:.3g}{unit} (90 % of single measurements)"
+        f"Predicted {mean:.3g} ± {width:.3g}{unit} (90 % of measurements)"
         f"{clause}; {_rank(rank, listed)} {among}."
         for mean, width, clause, rank in zip(means, widths, clauses, ranks, strict=True)
     )

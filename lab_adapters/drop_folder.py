@@ -76,7 +76,10 @@ class DropFolder:
         """
         folder = self.root / reference
         if not folder.is_dir():
-            msg = f"The job's folder {str(folder)!r} is gone; put it back, or cancel the batch."
+            msg = (
+                f"The job's folder {str(folder)!r} is gone; put it back, or give its wells up by "
+                "ingesting its results template with their values left empty."
+            )
             raise LabUnreachableError(msg)
         return folder
 

@@ -17,6 +17,7 @@ LEVEL = 0.9
 NORMAL_QUANTILE = 1.6448536269514722
 LEAST_WELLS = 20
 _FOLDS = 5
+_LEAST = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ def calibrate(values: FloatArray, mean: FloatArray, sd: FloatArray) -> Calibrati
     ratio = np.abs(values - mean) / sd
     rank = math.ceil((len(ratio) + 1) * LEVEL)
     return Calibration(
-        temperature=float(np.sqrt(np.mean(ratio**2))),
-        quantile=float(np.sort(ratio)[min(rank, len(ratio)) - 1]),
+        temperature=max(_LEAST, float(np.sqrt(np.mean(ratio**2)))),
+        quantile=max(_LEAST, float(np.sort(ratio)[min(rank, len(ratio)) - 1])),
         wells=len(ratio),
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from loop.domain.batch import ChosenBy
 from loop.domain.errors import NotEnoughCandidatesError
-from loop.domain.goal import Goal, Readout
+from loop.domain.goal import Goal, Readout, smaller_is_better
 from loop.ports.arrays import Combinations, FloatArray, IntArray
 from loop.ports.engine import (
     Acquisition,
@@ -29,7 +29,8 @@ class Question:
     """What is asked of the space, whatever is known so far.
 
     `audit` is the share of the batch drawn by lot; `max_uses` of one perturbagen, 0: no limit;
-    `perturbagens` is P.
+    `perturbagens` is P. Each choice is measured in `replicates` wells; `references` are in the
+    batch whatever is chosen.
     """
 
     space: CandidateSpace
@@ -39,6 +40,8 @@ class Question:
     max_uses: int
     perturbagens: int
     settings: Mapping[str, str | int | float | bool]
+    references: Combinations
+    replicates: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +77,18 @@ def choose(
     """Choose `size` perturbations that are not `taken` (sorted addresses).
 
     Without a surrogate everything is drawn by lot: the first wells judge every later belief.
+    Draws by lot are uniform, so `max_uses` binds the acquisition only.
 
     Raises:
         NotEnoughCandidatesError: If fewer are left.
     """
     left = question.space.on_offer() - len(taken)
     if size > left:
-        msg = f"{size} perturbations were asked for but {left} are left; propose with --size {left}"
+        most = left + len(question.references)
+        msg = (
+            f"{size + len(question.references)} perturbations were asked for but {most} are left; "
+            f"propose with --size {most}"
+        )
         if left == 0:
             msg = "Every candidate of the library has been measured or is on its way; nothing left"
         raise NotEnoughCandidatesError(msg + ".")
@@ -114,6 +122,7 @@ def choose(
             max_uses=question.max_uses,
             uses=_uses(question, lot),
             settings=question.settings,
+            replicates=question.replicates,
         ),
         rng,
         progress,
@@ -128,14 +137,12 @@ def choose(
 
 
 def _uses(question: Question, lot: IntArray) -> IntArray:
-    components = question.space.unrank(lot).components
-    return np.bincount(components[components >= 0], minlength=question.perturbagens).astype(
-        np.int64
-    )
+    fixed = Combinations.joined([question.references, question.space.unrank(lot)]).components
+    return np.bincount(fixed[fixed >= 0], minlength=question.perturbagens).astype(np.int64)
 
 
-def best_so_far(goal: Goal, values: FloatArray) -> float | None:
-    """The best value in the goal's direction, None before any; larger, for goals without one."""
+def best_so_far(goal: Goal, readout: Readout, values: FloatArray) -> float | None:
+    """The best value in the goal's direction, None before any."""
     if not len(values):
         return None
-    return float(values.min() if goal is Goal.MINIMIZE else values.max())
+    return float(values.min() if smaller_is_better(goal, readout) else values.max())

@@ -1,5 +1,6 @@
 """Use case: watch a whole campaign run in the simulated lab, through the real use cases."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from loop.dispatch import dispatch_batch
 from loop.domain.batch import RoundScores
+from loop.domain.errors import NotEnoughCandidatesError
 from loop.domain.goal import Readout
 from loop.domain.perturbation import Perturbation
 from loop.encoding import LibraryIndex
@@ -26,6 +28,7 @@ from loop.status import campaign_status
 
 _SEED = 7
 _AT_ONCE = 50_000
+_LEAST_BATCH = 8
 
 
 class ExampleLab(Protocol):
@@ -91,8 +94,13 @@ def run_demo(
     """Run a find-hits campaign over pairs, from campaign file to report.
 
     `started` and `finished` are called when the campaign exists and after each round. A new
-    campaign is made every time (`demo`, `demo-2`, …).
+    campaign is made every time (`demo`, `demo-2`, …). The batch is smaller where there are too few
+    pairs for that many rounds of it.
+
+    Raises:
+        NotEnoughCandidatesError: If they would not do for small batches; nothing is made.
     """
+    batch = _batch_that_fits(batch, rounds, perturbagens)
     name = _free_name(services)
     folder = services.settings.home / "demo" / name
     lab = cast(
@@ -111,6 +119,18 @@ def run_demo(
         finished(lines[-1])
     report = write_report(services, name, folder / "report.html")
     return Demo(name, made.candidates, tuple(lines), report, services.settings.home)
+
+
+def _batch_that_fits(batch: int, rounds: int, perturbagens: int) -> int:
+    pairs = math.comb(perturbagens, 2)
+    fitting = min(batch, pairs // rounds)
+    if fitting < min(batch, _LEAST_BATCH):
+        msg = (
+            f"{perturbagens} perturbagens make {pairs} pairs, too few for {rounds} rounds of "
+            f"at least {_LEAST_BATCH}; ask for fewer rounds or more perturbagens."
+        )
+        raise NotEnoughCandidatesError(msg)
+    return fitting
 
 
 def _free_name(services: Services) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loop.domain.batch import PENDING, Batch, BatchState
+from loop.domain.batch import Batch, BatchState
 from loop.domain.campaign import Campaign
 from loop.domain.dispatch import Dispatch, JobState
 from loop.domain.errors import LayoutError, ResultsRefusedError
@@ -43,16 +43,21 @@ def ingest_results(services: Services, name: str, path: Path, keep_good: bool = 
     return _ingest(services, name, read_results(path), keep_good)
 
 
-def collect_results(services: Services, name: str) -> list[Ingested]:
-    """Ask the campaign's lab for results of every batch that still waits, and ingest them."""
+def collect_results(services: Services, name: str, keep_good: bool = False) -> list[Ingested]:
+    """Ask the campaign's lab for results of every batch that it was given, and ingest them.
+
+    Batches that are complete are asked for too: a file may be mended or added to later, and
+    what is known already changes nothing.
+    """
     with services.storage.reading() as work:
         record = read_record(work, name)
     lab = services.lab(record.campaign)
-    waiting = {batch.id for batch in record.batches if batch.state in PENDING}
+    given_up = (BatchState.REJECTED, BatchState.CANCELLED)
+    alive = {batch.id for batch in record.batches if batch.state not in given_up}
     return [
-        _ingest(services, name, parse_results(chunk.content, chunk.name), keep_good=False)
+        _ingest(services, name, parse_results(chunk.content, chunk.name), keep_good)
         for dispatch in record.dispatches
-        if dispatch.state is JobState.QUEUED and dispatch.batch in waiting and dispatch.reference
+        if dispatch.state is JobState.QUEUED and dispatch.batch in alive and dispatch.reference
         for chunk in lab.collect(dispatch.reference)
     ]
 

@@ -1,15 +1,18 @@
 """Use case: a campaign file becomes a campaign."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loop import plugins
 from loop.campaign_file import CampaignFile, read_campaign
 from loop.domain.campaign import Campaign
-from loop.domain.errors import AlreadyExistsError, CampaignNotFoundError
+from loop.domain.errors import AlreadyExistsError, CampaignFileError, CampaignNotFoundError
 from loop.domain.perturbation import Perturbation
 from loop.encoding import LibraryIndex
 from loop.inputs import Inputs, read_inputs
+from loop.layout import check_capacity
 from loop.provided import Services
 
 
@@ -27,6 +30,7 @@ def initialize(services: Services, path: Path) -> Initialized:
 
     Raises:
         InvalidError: If anything is wrong with the files; nothing is stored.
+        LayoutError: If controls leave no room on a plate.
         PluginNotFoundError: If a plug-in is not installed.
         AlreadyExistsError: If the name is taken.
     """
@@ -43,6 +47,9 @@ def initialize(services: Services, path: Path) -> Initialized:
     candidates = index.space().on_offer()
     named = [*file.batch.reference, *([file.lab.positive_key] if file.lab.positive_key else [])]
     index.encode([Perturbation.parse(key) for key in named])
+    # A plate holds no more contexts than the batch has perturbations, beside the control's.
+    most = file.batch.size + bool(file.lab.positive)
+    check_capacity(file.lab.rules(), min(len(inputs.library.contexts), most))
     campaign = _campaign(services, file, "", None)
     services.surrogate(campaign, inputs)
     services.lab(campaign)
@@ -80,7 +87,7 @@ def _campaign(
         readouts=tuple(section.readout() for section in file.readout),
         library_hash=library_hash,
         embeddings_hash=embeddings_hash,
-        batch=file.batch_rules(),
+        batch=replace(file.batch_rules(), reference=_references(file.batch.reference)),
         surrogate=file.surrogate.choice(),
         acquisition=file.acquisition.choice(),
         lab=file.lab.rules(),
@@ -88,3 +95,13 @@ def _campaign(
         created_at=services.clock.now(),
         budget=file.budget,
     )
+
+
+def _references(written: Sequence[str]) -> tuple[str, ...]:
+    """Canonical keys of the reference designs, each of which may be named once."""
+    keys = tuple(Perturbation.parse(key).key for key in written)
+    for key, times in Counter(keys).items():
+        if times > 1:
+            msg = f"batch.reference names {key!r} {times} times; name each reference design once."
+            raise CampaignFileError(msg)
+    return keys

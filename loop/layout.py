@@ -52,7 +52,7 @@ def lay_out(batch: Batch, lab: LabRules, rng: np.random.Generator) -> tuple[Plat
     positives = _positives(lab)
     contexts = {choice.perturbation.context for choice in batch.choices}
     contexts |= {positive.perturbation.context for positive in positives}
-    capacity = _capacity(lab, len(contexts))
+    capacity = check_capacity(lab, len(contexts))
     wells_needed = len(batch.choices) * batch.replicates
     plates = -(-wells_needed // capacity)
     made: Counter[Perturbation] = Counter()
@@ -78,8 +78,12 @@ def _positives(lab: LabRules) -> list[_Content]:
     return [_Content(Role.POSITIVE, perturbation)] * lab.positive
 
 
-def _capacity(lab: LabRules, contexts: int) -> int:
-    """Wells of a plate that treatments may take, whichever contexts it uses."""
+def check_capacity(lab: LabRules, contexts: int) -> int:
+    """Wells of a plate that treatments may take, whichever of so many contexts it uses.
+
+    Raises:
+        LayoutError: If controls leave no room.
+    """
     negatives = _negatives_needed(lab, contexts)
     capacity = lab.plate.value - negatives - lab.positive
     if capacity < 1:

@@ -18,12 +18,19 @@ from loop.calibration import (
     gaussian_nll,
 )
 from loop.domain.errors import NothingMeasuredError
-from loop.ports.arrays import Belief, BoolArray, FloatArray, SurrogateState, TrainingSet
+from loop.ports.arrays import (
+    Belief,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    SurrogateState,
+    TrainingSet,
+)
 from loop.ports.engine import Progress, Surrogate, silent
 from loop.scores import nll, rmse, spearman
 
 _IDENTITIES = "learned_identities"
-_CALIBRATION = "calibration"
+_CALIBRATIONS = "calibrations"
 LEAST_AUDIT = 8
 TOLERATED_NATS = 0.05
 """A loss this small is no reason to keep a surrogate that has seen less (decision 0005)."""
@@ -35,7 +42,7 @@ class Learned:
 
     surrogate: Surrogate
     identities: np.ndarray[tuple[int], np.dtype[np.uint64]]
-    calibration: Calibration
+    calibrations: tuple[Calibration, ...]
 
     def believe_honestly(self, training: TrainingSet) -> Belief:
         """Predict observations without having learned from them.
@@ -54,11 +61,18 @@ class Learned:
             part[seen] = folded[rows[seen]]
         return Belief(*parts)
 
-    def interval(self, belief: Belief, readout: int = 0) -> tuple[FloatArray, FloatArray]:
-        """The calibrated 90 % interval of one new measurement, two arrays of shape (N,)."""
-        half = self.calibration.quantile * belief.sd[:, readout]
+    def interval(
+        self, belief: Belief, readout: int = 0, wells: IntArray | int = 1
+    ) -> tuple[FloatArray, FloatArray]:
+        """The calibrated 90 % interval of the mean of so many wells, two arrays of shape (N,)."""
+        half = self.calibrations[readout].quantile * belief.sd_of_means(wells)[:, readout]
         mean = belief.mean[:, readout]
         return mean - half, mean + half
+
+    def sd(self, belief: Belief, wells: IntArray | int = 1) -> FloatArray:
+        """The calibrated SD of the mean of so many wells (goal readout), shape (N,)."""
+        whole: FloatArray = self.calibrations[0].temperature * belief.sd_of_means(wells)[:, 0]
+        return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +99,20 @@ def learn(
         msg = "Nothing has been measured yet; dispatch a batch and ingest its results first."
         raise NothingMeasuredError(msg)
     surrogate.fit(training, rng, progress)
-    rows = judges(training)
-    belief = surrogate.out_of_fold()[rows]
-    calibration = calibrate(training.values[rows, 0], belief.mean[:, 0], belief.sd[:, 0])
-    return Learned(surrogate, training.identities, calibration)
+    return Learned(surrogate, training.identities, _calibrations(surrogate, training))
+
+
+def _calibrations(surrogate: Surrogate, training: TrainingSet) -> tuple[Calibration, ...]:
+    """One for each readout, on those wells that judge it."""
+    belief = surrogate.out_of_fold()
+    sd = belief.sd_of_means(training.replicates)
+    found = []
+    for readout in range(training.values.shape[1]):
+        rows = judges(training, readout)
+        found.append(
+            calibrate(training.values[rows, readout], belief.mean[rows, readout], sd[rows, readout])
+        )
+    return tuple(found)
 
 
 def learn_round(
@@ -112,9 +136,9 @@ def learn_round(
     return reigning, verdict, challenger
 
 
-def judges(training: TrainingSet) -> BoolArray:
+def judges(training: TrainingSet, readout: int = 0) -> BoolArray:
     """The rows that judge: audit wells, or all rows while audit wells are too few. Shape (n,)."""
-    measured = np.isfinite(training.values[:, 0])
+    measured = np.isfinite(training.values[:, readout])
     audit = measured & training.audit
     return audit if audit.sum() >= LEAST_WELLS else measured
 
@@ -122,12 +146,12 @@ def judges(training: TrainingSet) -> BoolArray:
 def packed(learned: Learned) -> SurrogateState:
     """All that `unpacked` needs, as one state."""
     state = learned.surrogate.state()
-    calibration = learned.calibration
+    calibrations = [[each.temperature, each.quantile, each.wells] for each in learned.calibrations]
     return SurrogateState(
         {**state.arrays, _IDENTITIES: learned.identities},
         {
             "surrogate": dict(state.settings),
-            _CALIBRATION: [calibration.temperature, calibration.quantile, calibration.wells],
+            _CALIBRATIONS: calibrations,
         },
     )
 
@@ -139,8 +163,9 @@ def unpacked(surrogate: Surrogate, state: SurrogateState) -> Learned:
     surrogate.restore(
         SurrogateState(arrays, cast("Mapping[str, object]", state.settings["surrogate"]))
     )
-    temperature, quantile, wells = cast("list[float]", state.settings[_CALIBRATION])
-    return Learned(surrogate, identities, Calibration(temperature, quantile, int(wells)))
+    stored = cast("list[list[float]]", state.settings[_CALIBRATIONS])
+    calibrations = tuple(Calibration(each[0], each[1], int(each[2])) for each in stored)
+    return Learned(surrogate, identities, calibrations)
 
 
 def judge(challenger: Learned, champion: Learned | None, training: TrainingSet) -> Verdict:
@@ -149,30 +174,30 @@ def judge(challenger: Learned, champion: Learned | None, training: TrainingSet) 
     The challenger is adopted unless its mean negative log likelihood is worse by more than 0.05
     nats, and by two standard errors of the paired difference beyond that, or its intervals cover
     significantly less than 90 % (cross-calibrated, three standard errors). With fewer than 8
-    audit wells there is no judge, and newer data wins.
+    audit wells there is no judge, and newer data wins. The first surrogate has no rival and
+    is adopted whatever it covers, with a warning.
     """
     rows = np.isfinite(training.values[:, 0]) & training.audit
     audit = training[rows]
     values = audit.values[:, 0]
     mine = challenger.believe_honestly(audit)
-    mean, sd = mine.mean[:, 0], mine.sd[:, 0]
+    mean, sd = mine.mean[:, 0], mine.sd_of_means(audit.replicates)[:, 0]
     covered = cross_coverage(values, mean, sd)
     scores: dict[str, float | None] = {
         "audit_wells": float(len(values)),
         "rmse": rmse(values, mean),
-        "nll": nll(values, mean, sd * challenger.calibration.temperature),
+        "nll": nll(values, mean, challenger.sd(mine, audit.replicates)),
         "spearman": spearman(values, mean),
         "coverage90": covered,
-        "temperature": challenger.calibration.temperature,
+        "temperature": challenger.calibrations[0].temperature,
     }
-    if covered is not None and covered < LEVEL - 3 * np.sqrt(LEVEL * (1 - LEVEL) / len(values)):
-        return Verdict(
-            False,
-            f"declined: its 90 % intervals cover {covered:.0%} of {len(values)} audit wells.",
-            scores,
-        )
+    covers = covered is None or covered >= LEVEL - 3 * np.sqrt(LEVEL * (1 - LEVEL) / len(values))
+    told = "" if covers else f"its 90 % intervals cover {covered:.0%} of {len(values)} audit wells"
     if champion is None:
-        return Verdict(True, "adopted: the first surrogate of this campaign.", scores)
+        warning = f"; beware, {told}" if told else ""
+        return Verdict(True, f"adopted: the first surrogate of this campaign{warning}.", scores)
+    if told:
+        return Verdict(False, f"declined: {told}.", scores)
     if len(values) < LEAST_AUDIT:
         return Verdict(
             True,
@@ -180,13 +205,10 @@ def judge(challenger: Learned, champion: Learned | None, training: TrainingSet) 
             scores,
         )
     theirs = champion.believe_honestly(audit)
-    worse = _scored(challenger, mine, values) - _scored(champion, theirs, values)
+    worse = gaussian_nll(values, mean, challenger.sd(mine, audit.replicates)) - gaussian_nll(
+        values, theirs.mean[:, 0], champion.sd(theirs, audit.replicates)
+    )
     return _compared(worse, scores)
-
-
-def _scored(learned: Learned, belief: Belief, values: FloatArray) -> FloatArray:
-    sd = belief.sd[:, 0] * learned.calibration.temperature
-    return gaussian_nll(values, belief.mean[:, 0], sd)
 
 
 def _compared(worse: FloatArray, scores: dict[str, float | None]) -> Verdict:

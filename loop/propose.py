@@ -91,12 +91,14 @@ def _choose_batch(
             campaign.batch.max_uses,
             len(standing.inputs.library.perturbagens),
             campaign.acquisition.settings,
+            standing.index.encode(references),
+            campaign.batch.replicates,
         ),
         None if learned is None else learned.surrogate,
         plugins.acquisition(campaign.acquisition.name),
         np.union1d(standing.taken, standing.addresses(references)),
         standing.index.encode(record.pending),
-        best_so_far(campaign.goal, measured.astype(np.float64)),
+        best_so_far(campaign.goal, campaign.readout, measured.astype(np.float64)),
         size - len(references),
         np.random.default_rng(seed),
         progress,
@@ -171,10 +173,10 @@ def predicted_readouts(
     if learned is None or not perturbations:
         return [{} for _ in perturbations]
     belief = learned.surrogate.believe(standing.index.encode(perturbations))
-    scale = learned.calibration.temperature
     tables: list[dict[str, PredictedReadout]] = [{} for _ in perturbations]
     for column, readout in enumerate(standing.record.campaign.readouts):
         low, high = learned.interval(belief, column)
+        scale = learned.calibrations[column].temperature
         for row, table in enumerate(tables):
             table[readout.name] = PredictedReadout(
                 float(belief.mean[row, column]),

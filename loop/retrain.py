@@ -43,8 +43,9 @@ def retrain(
     standing = Standing(record, services.read_inputs(campaign))
     training = standing.training
     hashed = data_hash(training)
-    if record.snapshots and record.snapshots[-1].data_hash == hashed and not scratch:
-        return Retrained(record.snapshots[-1], again=True)
+    newest = record.snapshots[-1] if record.snapshots else None
+    if newest and newest.data_hash == hashed and not newest.stale and not scratch:
+        return Retrained(newest, again=True)
     number = len(record.snapshots) + 1
     stream = np.random.SeedSequence([campaign.seed, number, _TRAINING_STREAM])
     seed = int(stream.generate_state(1, np.uint64)[0] >> 1)

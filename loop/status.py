@@ -1,9 +1,12 @@
 """Use case: how does a campaign stand, and what is the next step?"""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from loop.domain.batch import BatchState, RoundScores
 from loop.domain.campaign import Campaign
+from loop.domain.goal import smaller_is_better
+from loop.domain.observation import ResultsFile
 from loop.domain.snapshot import Snapshot
 from loop.provided import Services
 from loop.standing import Record, read_record
@@ -30,7 +33,11 @@ class RoundLine:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A campaign at a glance. `next_step` is a sentence with the command to type."""
+    """A campaign at a glance. `next_step` is a sentence with the command to type.
+
+    `new_observations` counts the perturbations of which the newest snapshot has not seen every
+    value: new ones, later replicates and revisions.
+    """
 
     campaign: Campaign
     rounds: tuple[RoundLine, ...]
@@ -53,8 +60,8 @@ def campaign_status(services: Services, name: str) -> Status:
     with services.storage.reading() as work:
         record = read_record(work, name)
         rejected = len(work.results.rejected(name))
-    learned_from = record.snapshots[-1].observations if record.snapshots else 0
-    fresh = len(record.observed.by_key) - learned_from
+        files = work.results.files(name)
+    fresh = _new_observations(record, files)
     return Status(
         record.campaign,
         round_lines(record),
@@ -103,8 +110,29 @@ def round_lines(record: Record) -> tuple[RoundLine, ...]:
 def _best(campaign: Campaign, values: list[float]) -> float | None:
     if not values:
         return None
-    downwards = campaign.goal.value == "minimize" or campaign.readout.direction.value == "down"
-    return min(values) if downwards else max(values)
+    return (min if smaller_is_better(campaign.goal, campaign.readout) else max)(values)
+
+
+def _new_observations(record: Record, files: Iterable[ResultsFile]) -> int:
+    if not record.snapshots:
+        return len(record.observed.by_key)
+    newest = record.snapshots[-1]
+    since = {file.sha256 for file in files if file.ingested_at > newest.created_at}
+    keys = {
+        (plate.id, well.name): well.perturbation.key
+        for dispatch in record.dispatches
+        for plate in dispatch.plates
+        for well in plate.wells
+        if well.perturbation is not None
+    }
+    learnable = record.observed.corrected
+    changed = {
+        keys[m.plate, m.well]
+        for m in record.measurements
+        if m.source in since and (m.plate, m.well, m.readout) in learnable
+    }
+    # Late controls make a whole plate learnable at once, though none of its own values is new.
+    return max(len(changed), len(record.observed.by_key) - newest.observations)
 
 
 def _next_step(record: Record, fresh: int) -> str:
@@ -114,8 +142,13 @@ def _next_step(record: Record, fresh: int) -> str:
         return {
             BatchState.PROPOSED: f"Review it, then: pertloop approve {batch.id}",
             BatchState.APPROVED: f"Send it to the lab: pertloop dispatch {batch.id}",
-            BatchState.DISPATCHED: f"When results are there: pertloop ingest {name} results.csv",
+            BatchState.DISPATCHED: (
+                f"When results are there: pertloop ingest {name} results.csv (to give up wells "
+                "that were lost, ingest the results template with their values left empty)"
+            ),
         }[batch.state]
-    if record.observed.by_key and fresh >= record.campaign.retrain.after_observations:
+    outdated = bool(record.snapshots) and record.snapshots[-1].stale
+    enough = fresh >= record.campaign.retrain.after_observations
+    if record.observed.by_key and (outdated or enough):
         return f"Learn from what came back: pertloop retrain {name}"
     return f"Choose the next batch: pertloop propose {name}"

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 @refusing
 def propose(
     name: Name,
-    size: Annotated[int | None, typer.Option(help="How many perturbations.")] = None,
+    size: Annotated[int | None, typer.Option(min=1, help="How many perturbations.")] = None,
     json: Json = False,
 ) -> None:
     """Choose the next batch, or show the one that is still open."""
@@ -37,6 +37,8 @@ def propose(
     services = build(origin="cli")
     with working("choosing a batch") as progress:
         batch = propose_batch(services, name, size, progress)
+    if size is not None and len(batch.choices) != size:
+        typer.echo(f"Batch {batch.id} is still open; --size was not used.", err=True)
     if json:
         print_json(batch)
         return
@@ -145,20 +147,23 @@ def ingest(
     json: Json = False,
 ) -> None:
     """Take in results: a file, or whatever the campaign's lab has ready."""
+    from loop.domain.batch import BatchState
     from loop.ingest import collect_results, ingest_results
     from loop.services import build
 
     services = build(origin="cli")
     found = (
-        collect_results(services, name)
+        collect_results(services, name, keep_good)
         if file is None
         else [ingest_results(services, name, file, keep_good)]
     )
     if json:
         print_json(found)
         return
-    if not found:
+    new = [each for each in found if not each.again]
+    if file is None and not new:
         typer.echo("The lab has no new results.")
+        return
     for each in found:
         if each.again:
             typer.echo(f"{each.file.name} was ingested before; nothing changed.")
@@ -170,7 +175,8 @@ def ingest(
         )
         for batch in each.batches:
             typer.echo(f"Batch {batch.id} is {batch.state.value}.")
-    if found:
+    usable = any(b.state is not BatchState.FAILED for each in new for b in each.batches)
+    if usable and any(each.file.accepted for each in new):
         typer.echo(f"Next: pertloop retrain {name}")
 
 

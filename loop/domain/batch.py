@@ -1,5 +1,6 @@
 """The perturbations chosen in one round, and what becomes of them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,7 +35,7 @@ _NEXT: Mapping[BatchState, frozenset[BatchState]] = {
         {BatchState.PARTIAL, BatchState.COMPLETE, BatchState.FAILED, BatchState.CANCELLED}
     ),
     # Results are append-only: a later revision may empty or fill wells again.
-    BatchState.COMPLETE: frozenset({BatchState.COMPLETE, BatchState.PARTIAL}),
+    BatchState.COMPLETE: frozenset({BatchState.COMPLETE, BatchState.PARTIAL, BatchState.FAILED}),
     BatchState.FAILED: frozenset({BatchState.PARTIAL, BatchState.COMPLETE, BatchState.FAILED}),
     BatchState.REJECTED: frozenset(),
     BatchState.CANCELLED: frozenset(),
@@ -59,7 +60,7 @@ class ChosenBy(StrEnum):
 class PredictedReadout:
     """What the surrogate believed of one readout before the well was measured.
 
-    All in the readout's unit; `low` and `high` bound the calibrated 90 % interval.
+    All in the readout's unit and calibrated; `low` and `high` bound the 90 % interval of one well.
     """
 
     mean: float
@@ -67,6 +68,23 @@ class PredictedReadout:
     aleatoric_sd: float
     low: float
     high: float
+
+    @property
+    def sd(self) -> float:
+        """SD of one new measurement."""
+        return math.hypot(self.epistemic_sd, self.aleatoric_sd)
+
+    def of_mean(self, wells: int) -> "PredictedReadout":
+        """The belief about the mean of so many wells: less noise, the same doubt."""
+        noise = self.aleatoric_sd / math.sqrt(wells)
+        narrower = math.hypot(self.epistemic_sd, noise) / self.sd
+        return PredictedReadout(
+            self.mean,
+            self.epistemic_sd,
+            noise,
+            self.mean + (self.low - self.mean) * narrower,
+            self.mean + (self.high - self.mean) * narrower,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """One question put to one library over all rounds."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from loop.domain.errors import BudgetSpentError, CampaignFileError
-from loop.domain.goal import Goal, Readout
+from loop.domain.goal import Goal, Normalization, Readout
 from loop.domain.plate import PlateFormat
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}")
@@ -99,6 +100,21 @@ class Campaign:
                 "add threshold = [low, high], or one number with direction = 'up' or 'down'."
             )
             raise CampaignFileError(msg)
+        self._check_readouts()
+
+    def _check_readouts(self) -> None:
+        for name, times in Counter(readout.name for readout in self.readouts).items():
+            if times > 1:
+                msg = f"readout.name = {name!r} is given {times} times; give each readout its own."
+                raise CampaignFileError(msg)
+        for readout in self.readouts:
+            if readout.normalization is Normalization.SUBTRACT_NEGATIVE and not self.lab.negative:
+                msg = (
+                    f"readout {readout.name!r} has normalize = 'subtract-negative', but "
+                    "lab.negative = 0 puts no negative control on a plate; raise lab.negative, "
+                    "or choose normalize = 'none'."
+                )
+                raise CampaignFileError(msg)
 
     @property
     def readout(self) -> Readout:

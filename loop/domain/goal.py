@@ -73,3 +73,13 @@ class Readout:
     def is_hit(self, value: float) -> bool:
         """Whether a value passes a threshold."""
         return value <= self.low or value >= self.high
+
+
+def smaller_is_better(goal: Goal, readout: Readout) -> bool:
+    """Whether the best value of a readout is its smallest.
+
+    The goal decides where it says so itself (maximize, minimize), else the readout's direction.
+    """
+    if goal in (Goal.MAXIMIZE, Goal.MINIMIZE):
+        return goal is Goal.MINIMIZE
+    return readout.direction is Direction.DOWN

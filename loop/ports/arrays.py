@@ -150,6 +150,10 @@ class Belief:
         """The SD of one new measurement, shape (N, m)."""
         return np.hypot(self.epistemic_sd, self.aleatoric_sd)
 
+    def sd_of_means(self, wells: IntArray | int) -> FloatArray:
+        """The SD of the mean of so many new measurements, shape (N, m)."""
+        return np.hypot(self.epistemic_sd, self.aleatoric_sd / np.sqrt(np.maximum(wells, 1)))
+
     @classmethod
     def joined(cls, parts: "list[Belief]") -> "Belief":
         """Several blocks under one another (at least one)."""

@@ -137,6 +137,7 @@ class BatchRequest:
         uses: How often each perturbagen occurs in the part of the batch that is already fixed
             (audit wells), shape (P,).
         settings: The acquisition's own, from the campaign file.
+        replicates: In how many wells each choice will be measured.
     """
 
     space: CandidateSpace
@@ -150,6 +151,7 @@ class BatchRequest:
     max_uses: int
     uses: IntArray
     settings: Mapping[str, str | int | float | bool]
+    replicates: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,7 @@ class Replay:
             0,
             len(self.screen.perturbagens),
             strategy.acquisition_settings,
+            _nothing(self.screen.combinations),
         )
         measured = self.screen.values[addresses]
         selection = choose(
@@ -187,8 +188,8 @@ class Replay:
             learned.surrogate,
             acquisition,
             np.sort(addresses),
-            _none_pending(self.screen.combinations),
-            best_so_far(self.asked.goal, measured),
+            _nothing(self.screen.combinations),
+            best_so_far(self.asked.goal, self.asked.readout, measured),
             self.plan.batch,
             rng,
         )
@@ -200,7 +201,7 @@ class Replay:
         return share(self._inside(learned, belief, addresses))
 
     def _inside(self, learned: Learned, belief: Belief, addresses: IntArray) -> BoolArray:
-        low, high = learned.interval(belief)
+        low, high = learned.interval(belief, wells=self.screen.replicates[addresses, None])
         values = self.screen.values[addresses]
         inside: BoolArray = (low <= values) & (values <= high)
         return inside
@@ -217,10 +218,10 @@ class Replay:
         rest = self._unmeasured(addresses, seed)
         belief = learned.surrogate.believe(self.space.unrank(rest))
         values, mean = self.screen.values[rest], belief.mean[:, 0]
-        sd = belief.sd[:, 0] * learned.calibration.temperature
+        sd = learned.sd(belief, self.screen.replicates[rest, None])
         inside = self._inside(learned, belief, rest)
         hits = self.asked.hits
-        best = best_so_far(self.asked.goal, self.screen.values[addresses])
+        best = best_so_far(self.asked.goal, self.asked.readout, self.screen.values[addresses])
         return RoundFigures(
             wells=len(addresses),
             hits=None if hits is None else int(hits[addresses].sum()),
@@ -246,7 +247,7 @@ def _stream(seed: int, number: int, purpose: int) -> np.random.Generator:
     return np.random.default_rng([seed, number, purpose])
 
 
-def _none_pending(combinations: Combinations) -> Combinations:
+def _nothing(combinations: Combinations) -> Combinations:
     return combinations[np.zeros(0, dtype=np.int64)]
 
 

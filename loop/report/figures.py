@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from scipy.stats import beta, norm
 
 from loop.domain.batch import ChosenBy
-from loop.domain.goal import Readout
+from loop.domain.goal import Readout, smaller_is_better
 from loop.domain.plate import Plate, Role
 from loop.standing import Record
 
@@ -36,17 +36,18 @@ class Point:
 
 
 def predicted_points(record: Record) -> list[Point]:
-    """Everything that was predicted before it was measured."""
+    """Everything that was predicted before it was measured, but for reference designs."""
     name = record.campaign.readout.name
     points = []
     for batch in record.batches:
         for choice in batch.choices:
-            value = record.observed.value(choice.perturbation.key, name)
+            found = record.observed.by_key.get(choice.perturbation.key, {}).get(name)
             belief = choice.belief.get(name)
-            if value is not None and belief is not None:
-                sd = math.hypot(belief.epistemic_sd, belief.aleatoric_sd)
-                audit = choice.chosen_by is ChosenBy.AUDIT
-                points.append(Point(belief.mean, sd, belief.low, belief.high, value, audit))
+            if found is None or belief is None or choice.chosen_by is ChosenBy.REFERENCE:
+                continue
+            told = belief.of_mean(found.replicates)
+            audit = choice.chosen_by is ChosenBy.AUDIT
+            points.append(Point(told.mean, told.sd, told.low, told.high, found.mean, audit))
     return points
 
 
@@ -109,7 +110,7 @@ def best_curve(record: Record) -> str:
         readout = record.campaign.readout
         values = [record.observed.value(each.key, readout.name) for each in record.tested]
         numbers = np.array([v for v in values if v is not None])
-        downwards = record.campaign.goal.value == "minimize"
+        downwards = smaller_is_better(record.campaign.goal, readout)
         best = np.minimum.accumulate(numbers) if downwards else np.maximum.accumulate(numbers)
         axes.plot(np.arange(1, len(best) + 1), best, color=_BLUE)
         axes.set_xlabel("perturbations tested")

@@ -155,6 +155,10 @@ def test_a_wrong_key_is_named_with_the_nearest_right_one(
         (NEW.with_("library", perturbagens=None), "'library.perturbagens' is missing"),
         (NEW.with_("readout", name="a|b"), "'a|b'"),
         (NEW.with_("readout", threshold=None), "threshold"),
+        (
+            NEW.with_("readout", normalize="subtract-negative").with_("lab", negative=0),
+            "lab.negative = 0",
+        ),
         (NEW.with_("readout", threshold=[1.0, -1.0]), "threshold"),
         (NEW.with_("readout", threshold=[1.0]), "readout.threshold"),
         (NEW.with_("readout", threshold=1.0), "readout.threshold"),
@@ -350,11 +354,15 @@ def test_a_step_out_of_order_is_refused(waiting: CommandLine, tmp_path: Path) ->
 
 
 def test_controls_that_leave_no_room_are_refused(waiting: CommandLine, tmp_path: Path) -> None:
-    waiting.document("init", NEW.with_("lab", negative=96).write(tmp_path / "files"))
-    waiting.document("propose", "new")
-    waiting.document("approve", "new.b1")
+    full = NEW.with_("lab", negative=90, positive=10, positive_key="G01+G02|K562")
 
-    assert "no room" in waiting.refusal("dispatch", "new.b1")
+    assert "90 negative and 10 positive controls leave no room" in refused(waiting, full, tmp_path)
+
+
+def test_reference_designs_named_twice_are_refused(waiting: CommandLine, tmp_path: Path) -> None:
+    twice = NEW.with_("batch", reference=["G01+G02|K562", "G02+G01|K562"])
+
+    assert "'G01+G02|K562' 2 times" in refused(waiting, twice, tmp_path)
 
 
 # --- results ---------------------------------------------------------------------------------

@@ -145,6 +145,60 @@ def test_a_report_is_one_page_that_needs_nothing_else(
     assert not any(word in html for word in ("<script", 'src="http', "@import", "<link"))
 
 
+def test_a_size_for_a_batch_that_is_still_open_is_said_to_be_unused(
+    pertloop: CommandLine, tmp_path: Path
+) -> None:
+    pertloop.document("init", CampaignFolder().write(tmp_path / "files"))
+    assert pertloop.run("propose", "tiny", "--size", 5).err == ""
+
+    said = pertloop.run("propose", "tiny", "--size", 9, "--json")
+
+    assert (said.code, len(json.loads(said.out)["choices"])) == (0, 5)
+    assert said.err == "Batch tiny.b1 is still open; --size was not used.\n"
+
+
+def test_what_the_lab_has_no_news_of_is_said(pertloop: CommandLine, tmp_path: Path) -> None:
+    pertloop.document("init", SIMULATED.write(tmp_path / "files"))
+    pertloop.document("propose", "sim")
+    pertloop.document("approve", "sim.b1")
+    pertloop.document("dispatch", "sim.b1")
+    assert "Next: pertloop retrain sim" in pertloop.text("ingest", "sim")
+
+    assert pertloop.text("ingest", "sim") == "The lab has no new results.\n"
+
+
+def test_a_batch_without_a_number_is_not_said_to_be_learned_from(
+    pertloop: CommandLine, tmp_path: Path
+) -> None:
+    pertloop.document("init", CampaignFolder().write(tmp_path / "files"))
+    pertloop.document("propose", "tiny")
+    pertloop.document("approve", "tiny.b1")
+    pertloop.document("dispatch", "tiny.b1")
+    job = job_folder(pertloop.home, "csv", "tiny", "tiny.b1")
+
+    told = pertloop.text("ingest", "tiny", job / "results_template.csv")
+
+    assert "Batch tiny.b1 is failed." in told
+    assert "Next:" not in told
+
+
+def test_a_lab_s_files_may_be_taken_without_their_bad_rows(
+    pertloop: CommandLine, tmp_path: Path
+) -> None:
+    pertloop.document("init", CampaignFolder().write(tmp_path / "files"))
+    pertloop.document("propose", "tiny")
+    pertloop.document("approve", "tiny.b1")
+    pertloop.document("dispatch", "tiny.b1")
+    job = job_folder(pertloop.home, "csv", "tiny", "tiny.b1")
+    table = read_csv(filled_template(job, tmp_path / "results.csv"))
+    table[2]["value"] = "n/a"
+    write_table(job / "results.csv", table)
+
+    assert "'n/a'" in pertloop.refusal("ingest", "tiny")
+    (ingested,) = pertloop.document("ingest", "tiny", "--keep-good")
+    assert (ingested["file"]["accepted"], ingested["file"]["rejected"]) == (8, 1)
+
+
 def test_bad_rows_are_set_aside_and_can_be_downloaded(
     pertloop: CommandLine, tmp_path: Path
 ) -> None:
@@ -234,6 +288,8 @@ def test_usage_errors_exit_with_2_and_leave_nothing(tmp_path: Path) -> None:
         ("propse", "tiny"),
         ("init",),
         ("propose", "tiny", "--size", "many"),
+        ("propose", "tiny", "--size", "0"),
+        ("propose", "tiny", "--size", "-3"),
         ("reject", "tiny.b1"),
         ("predict", "tiny"),
         ("replay", "table.csv", "--readout", "gi"),

@@ -103,3 +103,8 @@ def test_a_file_that_is_gone_is_told(tmp_path):
 
     with pytest.raises(LabUnreachableError, match="No such file"):
         folder.read("b1", "results.csv")
+
+
+def test_a_job_that_is_gone_may_be_put_back_or_its_wells_given_up(tmp_path):
+    with pytest.raises(LabUnreachableError, match=r"is gone; put it back, or give its wells up"):
+        DropFolder(tmp_path).job("b1")

@@ -66,4 +66,4 @@ def learned(mean, sd=1.0, seen=None, folded=None, calibration=None) -> Learned:
     mean = np.asarray(mean, dtype=np.float64)
     identities = np.zeros(0, dtype=np.uint64) if seen is None else np.asarray(seen, dtype=np.uint64)
     fold = np.zeros(0) if folded is None else np.asarray(folded, dtype=np.float64)
-    return Learned(Oracle(mean, sd, fold), identities, calibration or Calibration())
+    return Learned(Oracle(mean, sd, fold), identities, (calibration or Calibration(),))

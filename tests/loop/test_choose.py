@@ -15,7 +15,9 @@ from loop.space import VirtualSpace
 SPACE = VirtualSpace(np.ones(9, dtype=np.int64), 1, (2,), slots=2)
 NONE = np.zeros(0, dtype=np.int64)
 NO_PENDING = Combinations(np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64), NONE)
-QUESTION = Question(SPACE, Goal.FIND_HITS, Readout("gi", low=-1, high=1), 0.25, 0, 9, {})
+READOUT = Readout("gi", low=-1, high=1)
+NOTHING = SPACE.unrank(np.zeros(0, dtype=np.int64))
+QUESTION = Question(SPACE, Goal.FIND_HITS, READOUT, 0.25, 0, 9, {}, NOTHING)
 FITTED = object()
 """Stands for a surrogate; the acquisitions of these tests never look at it."""
 
@@ -133,6 +135,6 @@ def test_the_same_seed_chooses_the_same_and_another_does_not():
 
 def test_the_best_is_in_the_goal_s_direction():
     values = np.array([1.0, -3.0, 2.0])
-    assert best_so_far(Goal.MAXIMIZE, values) == 2.0
-    assert best_so_far(Goal.MINIMIZE, values) == -3.0
-    assert best_so_far(Goal.FIND_HITS, values[:0]) is None
+    assert best_so_far(Goal.MAXIMIZE, READOUT, values) == 2.0
+    assert best_so_far(Goal.MINIMIZE, READOUT, values) == -3.0
+    assert best_so_far(Goal.FIND_HITS, READOUT, values[:0]) is None

@@ -277,7 +277,25 @@ def test_the_lab_can_be_asked_for_results(tmp_path):
     [done] = collect_results(desk.services, "tiny")
     assert desk.batch(batch.id).state is BatchState.COMPLETE
     assert done.file.accepted == 9
-    assert collect_results(desk.services, "tiny") == []
+    assert [each.again for each in collect_results(desk.services, "tiny")] == [True]
+
+
+def test_a_file_that_is_finished_later_is_read_again(desk, out):
+    folder = desk.services.lab_folder(desk.record.campaign) / out.id
+    rows = desk.rows(out.id, honest)
+    for text in ([rows[0], *[f"{row.rpartition(',')[0]}," for row in rows[1:]]], rows):
+        desk.write(text).rename(folder / "results.csv")
+        collect_results(desk.services, "tiny")
+    assert desk.batch(out.id).state is BatchState.COMPLETE
+    assert len(desk.record.tested) == 6
+
+
+def test_a_lab_may_retract_a_whole_batch(desk):
+    batch = desk.measured()
+    rows = [f"{row.rpartition(',')[0]},,failed" for row in desk.rows(batch.id, honest)]
+    ingest_results(desk.services, "tiny", desk.write(rows, "plate_id,well,readout,value,status"))
+    assert desk.batch(batch.id).state is BatchState.FAILED
+    assert desk.record.tested == []
 
 
 def test_a_lab_that_has_nothing_yet_brings_nothing(desk, out):

@@ -12,7 +12,7 @@ from loop.domain.campaign import LabRules
 from loop.domain.errors import LayoutError
 from loop.domain.perturbation import Perturbation
 from loop.domain.plate import PlateFormat, Role
-from loop.layout import LEAST_NEGATIVES, lay_out
+from loop.layout import LEAST_NEGATIVES, check_capacity, lay_out
 
 
 def batch_of(size, contexts=1, replicates=1, chosen_by=ChosenBy.ACQUISITION):
@@ -171,3 +171,11 @@ def test_positive_controls_without_a_perturbation_are_refused(key, sentence):
 def test_a_batch_without_choices_is_refused():
     with pytest.raises(LayoutError, match="holds no perturbation"):
         laid_out(batch_of(0), LabRules())
+
+
+def test_how_much_a_plate_holds_can_be_asked_before_there_is_a_batch():
+    lab = LabRules(plate=PlateFormat.P96, negative=8, positive=2)
+    assert check_capacity(lab, 1) == 86
+    assert check_capacity(lab, 4) == 96 - 4 * LEAST_NEGATIVES - 2
+    with pytest.raises(LayoutError, match="no room"):
+        check_capacity(lab, 32)

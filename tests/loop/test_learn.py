@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from loop.calibration import NORMAL_QUANTILE, Calibration
 from loop.domain.errors import NothingMeasuredError
 from loop.learn import judge, judges, learn, learn_round, packed, unpacked
+from loop.ports.arrays import Belief
 from tests.loop.learning import Oracle, learned, training
 
 RNG = np.random.default_rng
@@ -69,15 +72,18 @@ def test_confidence_without_knowledge_is_declined():
     assert not judge(challenger, champion, training(values)).adopt
 
 
-def test_intervals_that_cover_too_little_are_declined_even_without_a_champion():
+def test_intervals_that_cover_too_little_are_declined_unless_there_is_no_champion():
     # Ratios grow with the row's rest by 5, so every fold is calibrated on smaller ones.
     values = np.concatenate([np.full(200, 0.1), np.full(100, 50.0)])
     order = np.argsort(np.arange(300) % 5, kind="stable")
     scrambled = np.empty(300)
     scrambled[order] = np.sort(values * np.linspace(1, 2, 300))
-    verdict = judge(learned(np.zeros(300)), None, training(scrambled))
-    assert not verdict.adopt
-    assert "intervals cover" in verdict.sentence
+    alone = judge(learned(np.zeros(300)), None, training(scrambled))
+    rivals = judge(learned(np.zeros(300)), learned(np.zeros(300)), training(scrambled))
+    assert alone.adopt
+    assert "beware, its 90 % intervals cover" in alone.sentence
+    assert not rivals.adopt
+    assert "intervals cover" in rivals.sentence
 
 
 def test_with_fewer_than_8_audit_wells_newer_data_wins():
@@ -127,8 +133,10 @@ def test_learning_calibrates_out_of_fold_on_audit_wells():
     audit = np.arange(100) < 40
     surrogate = Oracle(np.zeros(100), sd=0.5)
     told = learn(surrogate, training(values, audit), RNG(0))
-    assert told.calibration.wells == 40
-    assert told.calibration.temperature == pytest.approx(np.sqrt(np.mean((values[:40] / 0.5) ** 2)))
+    assert told.calibrations[0].wells == 40
+    assert told.calibrations[0].temperature == pytest.approx(
+        np.sqrt(np.mean((values[:40] / 0.5) ** 2))
+    )
     low, high = told.interval(surrogate.out_of_fold())
     # ceil(41 x 0.9) = 37 of the 40 audit wells lie inside or on the edge.
     np.testing.assert_allclose(high, np.sort(np.abs(values[:40]))[36])
@@ -184,8 +192,37 @@ def test_what_was_packed_is_unpacked():
     told = learned([1.0, 2.0], 0.5, seen=[7, 2**64 - 1], calibration=Calibration(1.5, 2.5, 30))
     state = packed(told)
     again = unpacked(Oracle(np.zeros(1)), state)
-    assert again.calibration == told.calibration
+    assert again.calibrations == told.calibrations
     np.testing.assert_array_equal(again.identities, told.identities)
     np.testing.assert_array_equal(again.surrogate.mean, [1.0, 2.0])
     assert again.surrogate.sd == 0.5
     assert set(again.surrogate.restored[0].arrays) == {"mean"}
+
+
+def test_means_of_replicates_are_held_against_the_noise_of_a_mean():
+    rng = RNG(4)
+    noise = rng.normal(size=(400, 4)).mean(axis=1)
+    asked = replace(training(noise), replicates=np.full((400, 1), 4))
+    surrogate = Oracle(np.zeros(400), sd=1.0)
+    surrogate._belief = lambda mean: Belief(
+        np.zeros((len(mean), 1)), np.full((len(mean), 1), 1e-6), np.ones((len(mean), 1))
+    )
+    told = learn(surrogate, asked, RNG(0))
+    assert told.calibrations[0].temperature == pytest.approx(1.0, abs=0.1)
+    low, high = told.interval(surrogate.out_of_fold())
+    assert high[0] - low[0] == pytest.approx(2 * NORMAL_QUANTILE, rel=0.15)
+    low, high = told.interval(surrogate.out_of_fold(), wells=4)
+    assert np.mean((low <= noise) & (noise <= high)) == pytest.approx(0.9, abs=0.02)
+
+
+def test_every_readout_has_a_calibration_of_its_own():
+    rng = RNG(5)
+    values = np.stack([rng.normal(0, 1, 200), rng.normal(0, 30, 200)], axis=1)
+    surrogate = Oracle(np.zeros(200))
+    surrogate._belief = lambda mean: Belief(
+        np.zeros((len(mean), 2)), np.full((len(mean), 2), 0.6), np.full((len(mean), 2), 0.8)
+    )
+    told = learn(surrogate, training(values), RNG(0))
+    for readout, size in enumerate((1.0, 30.0)):
+        low, high = told.interval(surrogate.out_of_fold(), readout)
+        assert high[0] - low[0] == pytest.approx(2 * NORMAL_QUANTILE * size, rel=0.2)

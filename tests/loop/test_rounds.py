@@ -34,6 +34,22 @@ def batch(*choices):
     return replace(a_batch(), choices=choices)
 
 
+def test_the_belief_about_a_mean_has_less_noise_and_the_same_doubt():
+    told = PredictedReadout(1.0, 0.3, 0.4, 0.0, 2.0).of_mean(4)
+    assert (told.mean, told.epistemic_sd, told.aleatoric_sd) == (1.0, 0.3, 0.2)
+    half = math.hypot(0.3, 0.2) / 0.5
+    assert (told.low, told.high) == pytest.approx((1 - half, 1 + half))
+
+
+def test_reference_designs_do_not_count():
+    told = round_scores(
+        batch(choice("A|c", 0.0), choice("B|c", 9.0, ChosenBy.REFERENCE)),
+        observed(A=0.5, B=1.5),
+        GI,
+    )
+    assert (told.measured, told.rmse) == (1, 0.5)
+
+
 def test_a_round_is_scored_by_hand():
     told = round_scores(
         batch(

@@ -33,6 +33,7 @@ def test_the_next_step_leads_through_a_round(desk):
     desk.retrain()
     steps.append(status(desk).next_step)
     commands = [step.split("pertloop ")[1].split()[0] for step in steps]
+    assert "give up wells" in steps[3]
     assert commands == ["propose", "approve", "dispatch", "ingest", "retrain", "propose"]
 
 
@@ -45,6 +46,46 @@ def test_it_is_not_advised_to_learn_again_what_was_declined(desk, monkeypatch):
     told = status(desk)
     assert told.new_observations == 0
     assert told.next_step.endswith("pertloop propose tiny")
+
+
+def test_a_revision_is_learned_from_even_where_new_observations_are_waited_for(tmp_path):
+    desk = bench(tmp_path, TINY.with_("retrain", after_observations=10))
+    batch = desk.measured()
+    desk.retrain()
+    assert status(desk).new_observations == 0
+    rows = desk.rows(batch.id, honest)
+    place = next(number for number, row in enumerate(rows) if not row.endswith(",0.0"))
+    rows[place] = rows[place].rsplit(",", 1)[0] + ",9.75"
+    desk.ingest(rows)
+    assert status(desk).new_observations == 1
+    assert "retrain" in status(desk).next_step
+    assert not desk.retrain().again
+    assert "propose" in status(desk).next_step
+
+
+def test_late_replicates_are_new_observations(tmp_path):
+    desk = bench(tmp_path, TINY.with_("batch", replicates=2))
+    batch = desk.dispatched()
+    rows = desk.rows(batch.id, honest)
+    late = [row for row in rows if row.endswith(",0.0")][:1] + rows[-2:]
+    desk.ingest([row for row in rows if row not in late])
+    desk.retrain()
+    assert "propose" in status(desk).next_step
+    desk.ingest(late)
+    assert status(desk).new_observations > 0
+    assert "retrain" in status(desk).next_step
+    assert not desk.retrain().again
+    assert status(desk).new_observations == 0
+
+
+def test_wells_that_stay_empty_are_nothing_new_to_learn(desk):
+    batch = desk.dispatched()
+    rows = desk.rows(batch.id, honest)
+    desk.ingest(rows[:-2])
+    desk.retrain()
+    desk.ingest([row.rsplit(",", 1)[0] + "," for row in rows[-2:]])
+    assert status(desk).new_observations == 0
+    assert "propose" in status(desk).next_step
 
 
 def test_learning_waits_for_enough_observations(tmp_path):
@@ -99,6 +140,15 @@ def test_the_best_is_the_best_for_the_goal(tmp_path, goal, best):
     [line] = status(desk).rounds
     assert line.best == best(values)
     assert (line.hits, line.random_hits) == (0, None)
+
+
+def test_the_goal_says_which_value_is_best_whatever_the_direction(tmp_path):
+    tiny = replace(TINY, top={"goal": "maximize"})
+    desk = bench(tmp_path, tiny.with_("readout", direction="down", threshold=-1.0))
+    desk.measured()
+    values = [desk.record.observed.value(each.key, "gi") for each in desk.record.tested]
+    [line] = status(desk).rounds
+    assert line.best == max(values)
 
 
 def test_a_plate_that_is_not_learned_from_is_noted(tmp_path):

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from loop.contracts.nouns import a_campaign
-from loop.domain.campaign import BatchRules
+from loop.domain.campaign import BatchRules, LabRules
 from loop.domain.errors import BudgetSpentError, CampaignFileError
-from loop.domain.goal import Goal, Readout
+from loop.domain.goal import Goal, Normalization, Readout
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,21 @@ def test_hits_cannot_be_found_without_a_threshold():
         replace(a_campaign(), readouts=(Readout("gi"),))
     maximizing = replace(a_campaign(), goal=Goal.MAXIMIZE, readouts=(Readout("gi"),))
     assert maximizing.readout.name == "gi"
+
+
+def test_two_readouts_of_one_name_are_refused():
+    with pytest.raises(CampaignFileError, match="'gi' is given 2 times"):
+        replace(a_campaign(), readouts=(Readout("gi", high=1.0), Readout("gi", unit="sd")))
+
+
+def test_negative_controls_cannot_be_subtracted_where_there_are_none():
+    readouts = (
+        Readout("gi", high=1.0),
+        Readout("growth", normalization=Normalization.SUBTRACT_NEGATIVE),
+    )
+    with pytest.raises(CampaignFileError, match=r"'growth' has .* but lab.negative = 0"):
+        replace(a_campaign(), readouts=readouts, lab=LabRules(negative=0))
+    assert replace(a_campaign(), readouts=readouts, lab=LabRules(negative=1)).readouts == readouts
 
 
 def test_a_batch_is_as_large_as_the_rules_say_unless_asked_otherwise():

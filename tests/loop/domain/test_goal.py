@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loop.domain.errors import InvalidError
-from loop.domain.goal import Direction, Readout
+from loop.domain.goal import Direction, Goal, Readout, smaller_is_better
 
 
 @given(st.floats(-10, 10), st.floats(-5, -0.1), st.floats(0.1, 5))
@@ -42,3 +42,12 @@ def test_thresholds_that_leave_nothing_between_them_are_refused(low, high):
 def test_a_threshold_against_the_direction_is_refused(direction):
     with pytest.raises(InvalidError, match="on the other side"):
         Readout("gi", direction=direction, low=-1.0, high=1.0)
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+def test_the_goal_decides_which_value_is_best_and_the_direction_where_it_is_silent(direction):
+    readout = Readout("gi", direction=direction)
+    assert smaller_is_better(Goal.MINIMIZE, readout)
+    assert not smaller_is_better(Goal.MAXIMIZE, readout)
+    for goal in (Goal.FIND_HITS, Goal.LEARN_MAP):
+        assert smaller_is_better(goal, readout) == (direction is Direction.DOWN)

@@ -67,7 +67,7 @@ campaigns = st.builds(
     name=st.text("abc019.", min_size=1, max_size=9).filter(lambda name: name[0] != "."),
     goal=st.sampled_from([goal for goal in Goal if goal is not Goal.FIND_HITS]),
     seed=seeds,
-    readouts=st.lists(readouts, min_size=1, max_size=3).map(tuple),
+    readouts=st.lists(readouts, min_size=1, max_size=3, unique_by=lambda r: r.name).map(tuple),
     library_hash=hashes,
     embeddings_hash=st.none() | hashes,
     batch=st.builds(
@@ -79,7 +79,7 @@ campaigns = st.builds(
         LabRules,
         ids,
         st.sampled_from(PlateFormat),
-        counts,
+        st.integers(1, 99),
         counts,
         st.none() | texts,
         settings,
