@@ -4,7 +4,7 @@ TORCH  ?= torch==2.13.0
 BIN    := .venv/bin
 READY  := .venv/ready
 
-.PHONY: install demo test test-fast check serve bench clean
+.PHONY: install demo test test-fast check serve bench bench-gpu clean
 
 install: $(READY)
 
@@ -36,6 +36,9 @@ serve:
 
 bench: install
 	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+
+bench-gpu: install
+	$(BIN)/python benchmarks/ensemble_step.py --device cuda
 
 clean:
 	rm -rf .venv .pertloop .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

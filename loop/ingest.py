@@ -46,20 +46,21 @@ def ingest_results(services: Services, name: str, path: Path, keep_good: bool = 
 def collect_results(services: Services, name: str, keep_good: bool = False) -> list[Ingested]:
     """Ask the campaign's lab for results of every batch that it was given, and ingest them.
 
-    Batches that are complete are asked for too: a file may be mended or added to later, and
-    what is known already changes nothing.
+    Batches that are complete are asked for too: a file may be mended or added to later. Files
+    that are known already change nothing and are not mentioned.
     """
     with services.storage.reading() as work:
         record = read_record(work, name)
     lab = services.lab(record.campaign)
     given_up = (BatchState.REJECTED, BatchState.CANCELLED)
     alive = {batch.id for batch in record.batches if batch.state not in given_up}
-    return [
+    found = [
         _ingest(services, name, parse_results(chunk.content, chunk.name), keep_good)
         for dispatch in record.dispatches
         if dispatch.state is JobState.QUEUED and dispatch.batch in alive and dispatch.reference
         for chunk in lab.collect(dispatch.reference)
     ]
+    return [each for each in found if not each.again]
 
 
 def _ingest(services: Services, name: str, parsed: ParsedResults, keep_good: bool) -> Ingested:

@@ -331,8 +331,6 @@ def test_a_batch_larger_than_what_is_left_is_refused(waiting: CommandLine, tmp_p
     waiting.document("init", NEW.write(tmp_path / "files"))
 
     assert "propose with --size 66" in waiting.refusal("propose", "new", "--size", 67)
-    assert "at least one" in waiting.refusal("propose", "new", "--size", 0)
-    assert "at least one" in waiting.refusal("propose", "new", "--size", -3)
     assert len(waiting.document("propose", "new", "--size", 66)["choices"]) == 66
 
 
