@@ -2,6 +2,9 @@
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 BIN    := .venv/bin
+
+# Threads wait asleep: spinning ones slow a busy machine down.
+export OMP_WAIT_POLICY ?= PASSIVE
 READY  := .venv/ready
 
 .PHONY: install demo test test-fast check serve bench bench-gpu clean
