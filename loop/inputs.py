@@ -59,7 +59,12 @@ def read_inputs(library_files: dict[str, bytes], embedding_files: dict[str, byte
         vectors, known = align(embeddings, ids)
     return Inputs(
         library,
-        Representations(vectors, known, context_vectors, log_doses(perturbagens)),
+        Representations(
+            vectors,
+            known,
+            context_vectors,
+            log_doses([[dose.value for dose in each.doses] for each in perturbagens]),
+        ),
         covered,
     )
 
@@ -158,12 +163,11 @@ def _allowed_row(table: Table, row: Sequence[str], library: Library) -> Perturba
     return Perturbation(tuple(Component.parse(cell) for cell in cells.values() if cell), context)
 
 
-def log_doses(perturbagens: Sequence[Perturbagen]) -> FloatArray:
-    """log10 of each dose level, shape (P, L), NaN past the last; 0 where dose has no meaning."""
-    most = max(1, *(len(each.doses) for each in perturbagens))
-    table = np.full((len(perturbagens), most), np.nan)
+def log_doses(levels: Sequence[Sequence[float]]) -> FloatArray:
+    """log10 of each level of each perturbagen, shape (P, L), NaN past the last; 0 without doses."""
+    table = np.full((len(levels), max(1, *map(len, levels))), np.nan)
     table[:, 0] = 0.0
-    for row, each in enumerate(perturbagens):
-        if each.doses:
-            table[row, : len(each.doses)] = np.log10([dose.value for dose in each.doses])
+    for row, amounts in enumerate(levels):
+        if amounts:
+            table[row, : len(amounts)] = np.log10(amounts)
     return table

@@ -2,13 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from loop.domain.errors import CampaignFileError, UnreadableFileError
+from loop.inputs import log_doses
 from loop.ports.arrays import BoolArray, Combinations, FloatArray, IntArray
 from loop.tables import Table
 
@@ -185,7 +186,7 @@ def _screen(
     return Screen(
         perturbagens,
         contexts,
-        _log_doses([levels[name] for name in perturbagens]),
+        log_doses([levels[name] for name in perturbagens]),
         _combinations(keys, perturbagens, contexts, levels),
         np.array([np.mean(each) for each in values]),
         np.array([len(each) for each in values], dtype=np.int64),
@@ -193,15 +194,6 @@ def _screen(
         np.array([any(hit for _, hit in rows) for rows in folded.values()]) if has_hits else None,
         notes,
     )
-
-
-def _log_doses(levels: Sequence[list[float]]) -> FloatArray:
-    table = np.full((len(levels), max(1, *map(len, levels))), np.nan)
-    table[:, 0] = 0.0
-    for row, doses in enumerate(levels):
-        if doses:
-            table[row, : len(doses)] = np.log10(doses)
-    return table
 
 
 def _combinations(

@@ -140,7 +140,6 @@ def test_a_context_listed_twice_is_refused():
 
 
 def test_doses_are_logarithms_with_nothing_past_the_last():
-    doses = (Dose(0.1, "uM"), Dose(10.0, "uM"))
-    told = log_doses([Perturbagen("A", doses=doses), Perturbagen("B")])
-    np.testing.assert_allclose(told, [[-1.0, 1.0], [0.0, np.nan]])
-    np.testing.assert_array_equal(log_doses([Perturbagen("B")]), [[0.0]])
+    told = log_doses([[0.1, 1.0, 10.0], []])
+    np.testing.assert_allclose(told, [[-1.0, 0.0, 1.0], [0.0, np.nan, np.nan]])
+    np.testing.assert_array_equal(log_doses([[]]), [[0.0]])
