@@ -12,7 +12,7 @@ from loop.domain.errors import BatchNotFoundError, LabUnreachableError, LayoutEr
 from loop.domain.plate import Role
 from loop.ports.lab import Problem
 from loop.review import approve, reject
-from tests.loop.campaigning import TINY, bench
+from tests.loop.campaigning import TINY, bench, provided
 
 
 class Killed(BaseException):
@@ -173,12 +173,12 @@ def test_an_order_that_the_lab_cannot_make_is_refused_and_nothing_is_stored(desk
     assert dispatch_batch(desk.services, batch.id).state is JobState.QUEUED
 
 
-def test_controls_that_fill_the_plate_are_refused_and_nothing_is_stored(tmp_path):
-    desk = bench(tmp_path, TINY.with_("lab", negative=96))
-    batch = approved(desk)
+def test_controls_that_fill_the_plate_are_refused_at_init_and_nothing_is_stored(tmp_path):
+    services = provided(tmp_path)
     with pytest.raises(LayoutError, match="leave no room"):
-        dispatch_batch(desk.services, batch.id)
-    assert state_of(desk, batch) is None
+        bench(tmp_path, TINY.with_("lab", negative=96), services)
+    with services.storage.reading() as work:
+        assert work.campaigns.all() == []
 
 
 def test_the_same_design_has_the_same_key_and_layout(tmp_path):
