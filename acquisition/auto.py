@@ -22,15 +22,13 @@ class _Configurable(Protocol):
     ) -> Chosen: ...
 
 
-_ANY = "any other"
-
-_SUITS: Mapping[tuple[Goal, str], type[_Configurable]] = {
-    (Goal.FIND_HITS, _ANY): ExpectedHits,
-    (Goal.MAXIMIZE, _ANY): UpperConfidenceBound,
-    (Goal.MINIMIZE, _ANY): UpperConfidenceBound,
-    (Goal.LEARN_MAP, _ANY): Uniform,
+_SUITS: Mapping[Goal, type[_Configurable]] = {
+    Goal.FIND_HITS: ExpectedHits,
+    Goal.MAXIMIZE: UpperConfidenceBound,
+    Goal.MINIMIZE: UpperConfidenceBound,
+    Goal.LEARN_MAP: Uniform,
 }
-"""By goal and family of the surrogate; the reasons are in `docs/benchmarks.md`."""
+"""By goal; the reasons are in `docs/benchmarks.md`."""
 
 
 class Auto:
@@ -69,4 +67,4 @@ def delegate_for(goal: Goal, surrogate: Surrogate) -> _Configurable:
     family = getattr(surrogate, "family", "unknown")
     if family == "none":
         return Uniform()
-    return _SUITS.get((goal, family), _SUITS[goal, _ANY])()
+    return _SUITS[goal]()
