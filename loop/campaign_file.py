@@ -20,6 +20,7 @@ from loop.domain.errors import CampaignFileError, UnreadableFileError
 from loop.domain.goal import Direction, Goal, Normalization, Readout
 from loop.domain.nearest import did_you_mean
 from loop.domain.plate import PlateFormat
+from loop.representation import MORGAN
 from loop.tables import read_bytes
 
 _LATER_GOALS = ("reach-state", "pareto")
@@ -30,15 +31,29 @@ class _Section(BaseModel):
 
 
 class LibrarySection(_Section):
-    """`[library]`: which files hold what may be chosen."""
+    """`[library]`: which files hold what may be chosen, and what is known of it beforehand."""
 
     perturbagens: str
-    embeddings: str | None = None
+    embeddings: str | tuple[str, ...] | None = None
+    embedding_id: str | None = None
     views: tuple[str, ...] = ()
     contexts: tuple[str, ...] | str = Field(min_length=1)
     order: int | tuple[int, ...] = 2
     forbidden: str | None = None
     allowed: str | None = None
+
+    @property
+    def embedding_files(self) -> dict[str, str]:
+        """The embeddings that are files, by the roles under which `init` stores them."""
+        files = [name for name in self.embedding_names if name != MORGAN]
+        roles = ("embeddings", *(f"embeddings-{number}" for number in range(2, len(files) + 1)))
+        return dict(zip(roles, files, strict=False))
+
+    @property
+    def embedding_names(self) -> tuple[str, ...]:
+        """All embeddings in the order written: files, or `morgan`."""
+        written = self.embeddings or ()
+        return (written,) if isinstance(written, str) else written
 
 
 class ReadoutSection(_Section):
@@ -129,6 +144,16 @@ class RetrainSection(_Section):
     after_observations: Annotated[int, Field(ge=1)] = 1
 
 
+class PriorSection(_Section):
+    """`[[prior]]`: an earlier screen, and what its columns mean where that is not plain."""
+
+    table: str
+    perturbagens: tuple[str, ...] = Field(min_length=1)
+    readout: str | None = None
+    doses: tuple[str, ...] = ()
+    context: str | None = None
+
+
 class CampaignFile(_Section):
     """The whole file."""
 
@@ -139,10 +164,16 @@ class CampaignFile(_Section):
     library: LibrarySection
     readout: tuple[ReadoutSection, ...] = Field(min_length=1)
     batch: BatchSection = BatchSection()
-    surrogate: PluginSection = PluginSection(name="ensemble")
+    surrogate: PluginSection = PluginSection(name="auto")
     acquisition: PluginSection = PluginSection(name="auto")
     lab: LabSection = LabSection()
     retrain: RetrainSection = RetrainSection()
+    prior: tuple[PriorSection, ...] = ()
+
+    @property
+    def prior_files(self) -> dict[str, PriorSection]:
+        """The earlier screens by the roles under which `init` stores their tables."""
+        return {f"prior-{number}": each for number, each in enumerate(self.prior, 1)}
 
     def batch_rules(self) -> BatchRules:
         """The domain's batch rules."""
@@ -223,6 +254,7 @@ def _keys_beside(path: list[str]) -> list[str]:
         "readout": ReadoutSection,
         "batch": BatchSection,
         "retrain": RetrainSection,
+        "prior": PriorSection,
     }
     if len(path) > 1:
         section = sections.get(path[0], CampaignFile)
@@ -253,7 +285,9 @@ def read_campaign(path: Path) -> ReadCampaign:
         role: read_bytes(path.parent / each) for role, each in named.items() if each is not None
     }
     library["campaign"] = text.encode()
-    embeddings = {}
-    if section.embeddings:
-        embeddings["embeddings"] = read_bytes(path.parent / section.embeddings)
+    for role, prior in file.prior_files.items():
+        library[role] = read_bytes(path.parent / prior.table)
+    embeddings = {
+        role: read_bytes(path.parent / name) for role, name in section.embedding_files.items()
+    }
     return ReadCampaign(file, library, embeddings)

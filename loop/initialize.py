@@ -14,15 +14,20 @@ from loop.encoding import LibraryIndex
 from loop.inputs import Inputs, read_inputs
 from loop.layout import check_capacity
 from loop.provided import Services
+from loop.representation import Coverage, coverage
 
 
 @dataclass(frozen=True, slots=True)
 class Initialized:
-    """What `init` understood: the campaign, its inputs, and how many candidates they make."""
+    """What `init` understood: the campaign, its inputs, and how many candidates they make.
+
+    `coverage` says what the embeddings know of the library; None without any.
+    """
 
     campaign: Campaign
     inputs: Inputs
     candidates: int
+    coverage: Coverage | None
 
 
 def initialize(services: Services, path: Path) -> Initialized:
@@ -43,6 +48,8 @@ def initialize(services: Services, path: Path) -> Initialized:
     ):
         plugins.check_name(kind, name)
     inputs = read_inputs(read.library, read.embeddings)
+    ids = [each.id for each in inputs.library.perturbagens]
+    covered = coverage(inputs.source, ids) if inputs.source.views else None
     index = LibraryIndex(inputs.library)
     candidates = index.space().on_offer()
     named = [*file.batch.reference, *([file.lab.positive_key] if file.lab.positive_key else [])]
@@ -64,7 +71,7 @@ def initialize(services: Services, path: Path) -> Initialized:
             campaign.name, services.entry("init", campaign.name, f"{candidates:,} candidates")
         )
         work.commit()
-    return Initialized(campaign, inputs, candidates)
+    return Initialized(campaign, inputs, candidates, covered)
 
 
 def _check_free(services: Services, name: str) -> None:

@@ -3,14 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from loop.campaign_file import CampaignFile, parse_campaign
 from loop.domain.errors import DoseError, InvalidError, UnreadableFileError
 from loop.domain.library import Library
 from loop.domain.perturbation import Component, Dose, Perturbagen, Perturbation
-from loop.embeddings import Coverage, align, coverage, parse_embeddings
-from loop.ports.arrays import FloatArray, Representations
+from loop.ports.arrays import PriorScreen, Representations
+from loop.prior import Evidence, PriorTable, read_evidence
+from loop.representation import (
+    RepresentationSource,
+    TableView,
+    context_rows,
+    context_table,
+    log_doses,
+    open_source,
+    represent,
+)
+from loop.screen import Columns
 from loop.tables import Table, parse_table
 
 _OWN_COLUMNS = ("id", "kind", "cost", "doses", "dose_unit")
@@ -18,11 +26,21 @@ _OWN_COLUMNS = ("id", "kind", "cost", "doses", "dose_unit")
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a campaign may choose from, and what is known of it beforehand."""
+    """What a campaign may choose from, and what is known of it beforehand.
+
+    Attributes:
+        library: What may be chosen.
+        representations: URs of what the library holds.
+        source: Where URs of perturbagens come from; it answers for others too.
+        prior: Earlier screens that its surrogates learn from.
+        notes: What there is to know about URs of contexts and about prior evidence, in sentences.
+    """
 
     library: Library
     representations: Representations
-    coverage: Coverage | None
+    source: RepresentationSource
+    prior: tuple[PriorScreen, ...]
+    notes: tuple[str, ...]
 
 
 def read_inputs(library_files: dict[str, bytes], embedding_files: dict[str, bytes]) -> Inputs:
@@ -32,7 +50,7 @@ def read_inputs(library_files: dict[str, bytes], embedding_files: dict[str, byte
         InvalidError: If a file is malformed or contradicts another; the sentence names it.
     """
     file = parse_campaign(library_files["campaign"].decode(), "campaign file")
-    contexts, context_vectors = _contexts(file, library_files)
+    contexts, context_views = _contexts(file, library_files)
     perturbagens = read_perturbagens(
         parse_table(library_files["perturbagens"], file.library.perturbagens)
     )
@@ -49,23 +67,45 @@ def read_inputs(library_files: dict[str, bytes], embedding_files: dict[str, byte
         )
         orders = tuple(sorted({each.order for each in allowed}))
         library = replace(library, allowed=allowed, orders=orders)
-    ids = [each.id for each in perturbagens]
-    vectors, known = np.zeros((len(ids), 0)), np.zeros(len(ids), dtype=np.bool_)
-    covered = None
-    if embedding_files:
-        name = file.library.embeddings or "embeddings"
-        embeddings = parse_embeddings(embedding_files["embeddings"], name, file.library.views)
-        covered = coverage(embeddings, ids, name)
-        vectors, known = align(embeddings, ids)
-    return Inputs(
-        library,
-        Representations(
-            vectors,
-            known,
-            context_vectors,
-            log_doses([[dose.value for dose in each.doses] for each in perturbagens]),
-        ),
-        covered,
+    source = _source(file, perturbagens, embedding_files)
+    context_vectors, notes = context_rows(contexts, context_views)
+    representations = represent(
+        source,
+        [each.id for each in perturbagens],
+        context_vectors,
+        log_doses([[dose.value for dose in each.doses] for each in perturbagens]),
+    )
+    evidence = _evidence(file, library, library_files)
+    return Inputs(library, representations, source, evidence.screens, (*notes, *evidence.notes))
+
+
+def _evidence(file: CampaignFile, library: Library, files: dict[str, bytes]) -> Evidence:
+    """The earlier screens; their columns are called as in results files unless said otherwise."""
+    tables = [
+        PriorTable(
+            parse_table(files[role], section.table),
+            section.readout,
+            section.perturbagens,
+            section.doses,
+            section.context,
+        )
+        for role, section in file.prior_files.items()
+    ]
+    return read_evidence(
+        tables, Columns((), file.readout[0].name), [each.id for each in library.perturbagens]
+    )
+
+
+def _source(
+    file: CampaignFile, perturbagens: Sequence[Perturbagen], files: dict[str, bytes]
+) -> RepresentationSource:
+    names = file.library.embedding_files
+    stored = {name: files[role] for role, name in names.items()}
+    return open_source(
+        [(name, stored.get(name)) for name in file.library.embedding_names],
+        {each.id: each.attributes for each in perturbagens},
+        file.library.views,
+        file.library.embedding_id,
     )
 
 
@@ -111,26 +151,26 @@ def _doses(name: str, levels: str, unit: str) -> tuple[Dose, ...]:
         )
         raise DoseError(msg)
     try:
-        return tuple(sorted(Dose(float(word), unit) for word in words))
+        amounts = sorted(float(word) for word in words)
     except ValueError as error:
         msg = f"Perturbagen {name!r} has doses {levels!r}; expected numbers such as '0.1 1 10'."
         raise DoseError(msg) from error
+    if 0 in amounts:
+        msg = (
+            f"Perturbagen {name!r} has doses {levels!r}: zero is not a positive number, and none "
+            "of it means a perturbation without it; leave the 0 out, and list the lower orders "
+            "too, as in order = [1, 2]."
+        )
+        raise DoseError(msg)
+    return tuple(Dose(amount, unit) for amount in amounts)
 
 
-def _contexts(file: CampaignFile, files: dict[str, bytes]) -> tuple[tuple[str, ...], FloatArray]:
+def _contexts(
+    file: CampaignFile, files: dict[str, bytes]
+) -> tuple[tuple[str, ...], tuple[TableView, ...]]:
     if isinstance(file.library.contexts, tuple):
-        names = file.library.contexts
-        return names, np.eye(len(names))
-    return read_contexts(files["contexts"], file.library.contexts)
-
-
-def read_contexts(content: bytes, name: str) -> tuple[tuple[str, ...], FloatArray]:
-    """Read a contexts file: ids in the first column, then numbers (their URs), if any."""
-    table = parse_table(content, name)
-    names = tuple(row[0] for row in table.rows)
-    if len(table.columns) == 1:
-        return names, np.eye(len(names))
-    return names, np.asarray(parse_embeddings(content, name).vectors)
+        return file.library.contexts, ()
+    return context_table(files["contexts"], file.library.contexts)
 
 
 def _forbidden(file: CampaignFile, files: dict[str, bytes]) -> frozenset[frozenset[str]]:
@@ -161,13 +201,3 @@ def _allowed_row(table: Table, row: Sequence[str], library: Library) -> Perturba
         return Perturbation.parse(cells["perturbation"])
     context = cells.pop("context", library.contexts[0])
     return Perturbation(tuple(Component.parse(cell) for cell in cells.values() if cell), context)
-
-
-def log_doses(levels: Sequence[Sequence[float]]) -> FloatArray:
-    """log10 of each level of each perturbagen, shape (P, L), NaN past the last; 0 without doses."""
-    table = np.full((len(levels), max(1, *map(len, levels))), np.nan)
-    table[:, 0] = 0.0
-    for row, amounts in enumerate(levels):
-        if amounts:
-            table[row, : len(amounts)] = np.log10(amounts)
-    return table

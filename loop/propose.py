@@ -13,6 +13,7 @@ from loop.domain.errors import (
     StaleCampaignError,
 )
 from loop.domain.perturbation import Perturbation
+from loop.first_batch import has_informed_start, in_sds, prior_surrogate
 from loop.learn import Learned, unpacked
 from loop.ports.engine import Progress, silent
 from loop.provided import Services
@@ -82,19 +83,25 @@ def _choose_batch(
     measured = np.array(
         [record.observed.value(e.key, campaign.readout.name) for e in record.tested]
     )
+    question = Question(
+        standing.space,
+        campaign.goal,
+        campaign.readout,
+        campaign.batch.audit,
+        campaign.batch.max_uses,
+        len(standing.inputs.library.perturbagens),
+        campaign.acquisition.settings,
+        standing.index.encode(references),
+        campaign.batch.replicates,
+    )
+    surrogate = None if learned is None else learned.surrogate
+    problem = services.problem(campaign, standing.inputs)
+    informed = learned is None and has_informed_start(problem, campaign.goal)
+    if informed:
+        surrogate, question = prior_surrogate(problem, seed), in_sds(question)
     selection = choose(
-        Question(
-            standing.space,
-            campaign.goal,
-            campaign.readout,
-            campaign.batch.audit,
-            campaign.batch.max_uses,
-            len(standing.inputs.library.perturbagens),
-            campaign.acquisition.settings,
-            standing.index.encode(references),
-            campaign.batch.replicates,
-        ),
-        None if learned is None else learned.surrogate,
+        question,
+        surrogate,
         plugins.acquisition(campaign.acquisition.name),
         np.union1d(standing.taken, standing.addresses(references)),
         standing.index.encode(record.pending),
@@ -110,8 +117,8 @@ def _choose_batch(
         number=number,
         choices=tuple(_choices(standing, learned, selection, references)),
         seed=seed,
-        surrogate=campaign.surrogate.name,
-        acquisition=campaign.acquisition.name if learned else "lot",
+        surrogate="prior" if informed else campaign.surrogate.name,
+        acquisition=campaign.acquisition.name if learned or informed else "lot",
         snapshot=champion.id if champion else None,
         created_at=services.clock.now(),
         replicates=campaign.batch.replicates,
@@ -176,12 +183,12 @@ def predicted_readouts(
     tables: list[dict[str, PredictedReadout]] = [{} for _ in perturbations]
     for column, readout in enumerate(standing.record.campaign.readouts):
         low, high = learned.interval(belief, column)
-        scale = learned.calibrations[column].temperature
+        scale = learned.scale(belief, column)
         for row, table in enumerate(tables):
             table[readout.name] = PredictedReadout(
                 float(belief.mean[row, column]),
-                float(belief.epistemic_sd[row, column] * scale),
-                float(belief.aleatoric_sd[row, column] * scale),
+                float(belief.epistemic_sd[row, column] * scale[row]),
+                float(belief.aleatoric_sd[row, column] * scale[row]),
                 float(low[row]),
                 float(high[row]),
             )

@@ -1,6 +1,6 @@
 """What a use case is provided with: ports, settings, and who asks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loop import plugins
@@ -33,16 +33,22 @@ class Services:
         embeddings = self.inputs.load(campaign.embeddings_hash) if campaign.embeddings_hash else {}
         return read_inputs(self.inputs.load(campaign.library_hash), embeddings)
 
-    def surrogate(self, campaign: Campaign, inputs: Inputs) -> Surrogate:
-        """An unfitted surrogate for a campaign."""
-        return plugins.surrogate(campaign.surrogate.name)(
-            SurrogateProblem(
-                inputs.representations,
-                inputs.library.max_order,
-                len(campaign.readouts),
-                campaign.surrogate.settings,
-                self.settings.compute,
-            )
+    def surrogate(
+        self, campaign: Campaign, inputs: Inputs, checkpoint: Path | None = None
+    ) -> Surrogate:
+        """An unfitted surrogate for a campaign; `checkpoint`: where training leaves its state."""
+        problem = self.problem(campaign, inputs)
+        return plugins.surrogate(campaign.surrogate.name)(replace(problem, checkpoint=checkpoint))
+
+    def problem(self, campaign: Campaign, inputs: Inputs) -> SurrogateProblem:
+        """What the surrogates of a campaign are built from."""
+        return SurrogateProblem(
+            inputs.representations,
+            inputs.library.max_order,
+            len(campaign.readouts),
+            campaign.surrogate.settings,
+            self.settings.compute,
+            inputs.prior,
         )
 
     def lab(self, campaign: Campaign) -> LabAdapter:
@@ -53,6 +59,10 @@ class Services:
     def lab_folder(self, campaign: Campaign) -> Path:
         """The folder in which a campaign's lab adapter may leave files."""
         return self.settings.home / "lab" / campaign.lab.adapter / campaign.name
+
+    def checkpoint_folder(self, campaign: Campaign) -> Path:
+        """The folder in which the training of a campaign's surrogate may leave its state."""
+        return self.settings.home / "checkpoints" / campaign.name
 
     def entry(self, verb: str, what: str, detail: str = "") -> LogEntry:
         """A log entry of now."""

@@ -16,9 +16,10 @@ MAX_BYTES = 256 << 20
 """The most that a table may hold, unpacked."""
 
 MAX_ARCHIVE_BYTES = 1 << 30
-"""The most that a zip archive (.npz) may hold."""
+"""The most that a binary file of arrays (.npz, .parquet, .h5ad) may hold."""
 
-_ARCHIVE = b"PK\x03\x04"
+_ZIP = b"PK\x03\x04"
+_ARCHIVES = (_ZIP, b"PAR1", b"\x89HDF")
 _HEAD = 1 << 16
 _MAX_LINE = 1 << 20
 
@@ -78,15 +79,15 @@ def read_bytes(path: Path) -> bytes:
 
     Raises:
         UnreadableFileError: If it is missing, not a file, empty, damaged, or over 256 MiB
-            unpacked (a zip archive: over 1 GiB). What is too large is not read.
+            unpacked (a file of arrays: over 1 GiB). What is too large is not read.
     """
     try:
         with path.open("rb") as file:
-            is_archive = file.read(len(_ARCHIVE)) == _ARCHIVE
-            limit = MAX_ARCHIVE_BYTES if is_archive else MAX_BYTES
+            start = file.read(len(_ZIP))
+            limit = MAX_ARCHIVE_BYTES if start in _ARCHIVES else MAX_BYTES
             if path.stat().st_size > limit:
                 raise _too_large(f"{path} has", limit)
-            if is_archive and not zipfile.is_zipfile(path):
+            if start == _ZIP and not zipfile.is_zipfile(path):
                 msg = f"{path} begins like a zip archive but is not a whole .npz; copy it again."
                 raise UnreadableFileError(msg)
             file.seek(0)

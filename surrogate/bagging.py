@@ -15,13 +15,13 @@ def bagging_masks(
     seed: int, members: int, identities: npt.NDArray[np.uint64], share: float
 ) -> BoolArray:
     """Which member learns from which row, shape (members, n); each with chance `share`."""
-    lanes = _mixed(np.uint64(seed) + np.arange(1, members + 1, dtype=np.uint64))
-    drawn = _mixed(identities[None, :].astype(np.uint64) ^ lanes[:, None])
+    lanes = mixed(np.uint64(seed) + np.arange(1, members + 1, dtype=np.uint64))
+    drawn = mixed(identities[None, :].astype(np.uint64) ^ lanes[:, None])
     chosen: BoolArray = (drawn >> np.uint64(11)) < np.uint64(share * 2**53)
     return chosen
 
 
-def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """SplitMix64 (Steele, Lea and Flood, 2014): every bit of the input moves every bit."""
     with np.errstate(over="ignore"):
         z = values + np.uint64(0x9E3779B97F4A7C15)

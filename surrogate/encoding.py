@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from loop.ports.arrays import Combinations, FloatArray, IntArray, Representations
-from surrogate.whitening import Whitening
+from surrogate.prior_evidence import PriorEvidence
+from surrogate.representation.whitening import Whitening, known_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +25,31 @@ class Items:
         known: 1 where the UR is known, else 0, shape (U, 1).
         perturbagens: Positions in the library, shape (U,).
         doses: Standardised log10 amounts, shape (U, 1).
+        prior: What prior evidence says of each, shape (U, v); v = 0 without any.
     """
 
     features: Tensor
     known: Tensor
     perturbagens: Tensor
     doses: Tensor
+    prior: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """N perturbations: places in the table of items, shape (N, k), U where empty; contexts (N,)."""
+    """N perturbations.
+
+    Places in the table of items, shape (N, k), U where empty; contexts (N,); columns of prior
+    evidence, shape (N, F).
+    """
 
     places: Tensor
     contexts: Tensor
+    prior: Tensor
+
+    def __getitem__(self, rows: slice | Tensor) -> "Rows":
+        """Some of them."""
+        return Rows(self.places[rows], self.contexts[rows], self.prior[rows])
 
 
 class Encoder:
@@ -49,14 +61,17 @@ class Encoder:
         whitening: Whitening,
         device: torch.device,
         dtype: torch.dtype,
+        prior: PriorEvidence,
     ) -> None:
         known = np.asarray(representations.known, dtype=bool)
-        features = whitening(representations.perturbagens, known)
+        features = whitening(representations.perturbagens, known_views(representations))
         self._features = torch.as_tensor(features, dtype=dtype, device=device)
         self._known = torch.as_tensor(known[:, None], dtype=dtype, device=device)
         self._doses = torch.as_tensor(
             standardised_doses(representations.doses), dtype=dtype, device=device
         )
+        self._prior = prior
+        self._view = torch.as_tensor(prior.view, dtype=dtype, device=device)
         self._device = device
 
     @property
@@ -78,7 +93,9 @@ class Encoder:
         table = np.full(codes.shape, len(distinct), dtype=np.int64)
         table[filled] = places
         return self._items(distinct, width), Rows(
-            self._positions(table), self._positions(combinations.contexts)
+            self._positions(table),
+            self._positions(combinations.contexts),
+            torch.as_tensor(self._prior.columns(combinations)).to(self._features),
         )
 
     def _items(self, codes: IntArray, width: int) -> Items:
@@ -89,6 +106,7 @@ class Encoder:
             self._known[perturbagens],
             perturbagens,
             self._doses[perturbagens, levels][:, None],
+            self._view[perturbagens],
         )
 
     def _positions(self, values: IntArray) -> Tensor:

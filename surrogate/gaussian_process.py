@@ -16,14 +16,17 @@ from loop.ports.arrays import Belief, Combinations, FloatArray, SurrogateState, 
 from loop.ports.engine import Progress, SurrogateProblem, silent
 from surrogate.encoding import Encoder
 from surrogate.exact_process import ExactProcess
+from surrogate.influence import exact_moves
 from surrogate.placement import Placement
 from surrogate.prior_draws import Library, PriorDraws
+from surrogate.prior_evidence import PriorEvidence
+from surrogate.prior_help import prior_help
 from surrogate.process_model import ProcessModel
 from surrogate.readout_scale import ReadoutScale
+from surrogate.representation.whitening import Whitenings
 from surrogate.set_kernel import Encoded, SetKernel
 from surrogate.settings import Range, read_settings
 from surrogate.variances import first_guess, learned_variances
-from surrogate.whitening import Whitenings
 
 SETTINGS: Mapping[str, Range] = {
     "components": Range(64, 1, 4096, whole=True),
@@ -58,6 +61,7 @@ class GaussianProcess:
     """
 
     family = "gaussian-process"
+    moved_exactly = True
 
     def __init__(self, problem: SurrogateProblem) -> None:
         """Take up a problem.
@@ -68,6 +72,7 @@ class GaussianProcess:
         self._problem = problem
         self._settings = read_settings("gaussian-process", problem.settings, SETTINGS)
         self._placement = Placement.of(problem.compute)
+        self._evidence = PriorEvidence(problem.prior, problem.representations.doses)
         self._solved: _Solved | None = None
 
     def fit(
@@ -158,6 +163,24 @@ class GaussianProcess:
             mean[rows, readout], variance[rows, readout] = (_numpy(each) for each in left_out)
         return solved.belief(mean, variance)
 
+    def prior_help(self) -> dict[str, float]:
+        """Nats a well that each earlier screen brings to the first readout, out of fold."""
+        return self._known.help
+
+    def moved_by(self, combinations: Combinations, training: TrainingSet) -> FloatArray:
+        """How far each observation moves each mean, (N, n); all of a row sum to mean - prior mean.
+
+        First readout, in its unit. A process keeps what it observed and asks `training` nothing.
+        """
+        solved = self._known
+        exact = solved.exact
+        with self._placement.computing():
+            moves = exact_moves(
+                solved.processes[0], exact.encoder, exact.kernel, exact.observed, combinations
+            )
+        whole: FloatArray = moves * solved.observed.scale.sd[0]
+        return whole
+
     def state(self) -> SurrogateState:
         """The observations, whitenings and variances: enough to solve it again."""
         observed = self._known.observed
@@ -223,18 +246,19 @@ class GaussianProcess:
     def _view(self, observed: _Observed, dtype: torch.dtype) -> "_View":
         here = self._problem.representations
         device = self._placement.device
-        encoder = Encoder(here, observed.whitenings.perturbagens, device, dtype)
+        encoder = Encoder(here, observed.whitenings.perturbagens, device, dtype, self._evidence)
         columns = observed.whitenings.context_columns(here)
         contexts = torch.tensor(columns, dtype=dtype, device=device)
         encoded = Encoded(*encoder(observed.combinations))
-        return _View(encoder, SetKernel(contexts), contexts, encoded)
+        return _View(encoder, SetKernel(contexts, self._evidence.names), contexts, encoded)
 
     @torch.no_grad()
     def _solve(self, observed: _Observed, steps: int, progress: Progress) -> "_Solved":
         """Learn variances by `steps` steps (0: keep those given) and solve every readout."""
         exact = self._view(observed, torch.float64)
         parts = exact.kernel.between(exact.observed, exact.observed)
-        processes = []
+        processes: list[ExactProcess] = []
+        helped: dict[str, float] = {}
         readouts = observed.standard.shape[1]
         for readout in range(readouts):
             values = observed.standard[:, readout]
@@ -245,6 +269,9 @@ class GaussianProcess:
             start = observed.logs[readout] if len(observed.logs) else first_guess(len(parts))
             logs = learned_variances(block, known, wells, start, steps) if steps else start
             processes.append(ExactProcess.solve(block, rows, known, wells, logs))
+            if not readout:
+                screens = self._evidence.screens
+                helped = prior_help(block, processes[0], exact.kernel.names, screens)
             progress((readout + 1) / readouts, "fitting the Gaussian process")
         logs = torch.stack([each.logs for each in processes])
         learned = _Observed(
@@ -265,6 +292,7 @@ class GaussianProcess:
             fast,
             self._prior(fast, logs, observed.seed),
             _updates(draws(exact.observed), processes, observed.seed),
+            helped,
         )
 
     def _prior(self, view: "_View", logs: Tensor, seed: int) -> PriorDraws:
@@ -272,6 +300,8 @@ class GaussianProcess:
             view.encoder.rank,
             len(self._problem.representations.perturbagens),
             view.encoder.doses_vary,
+            self._evidence.view.shape[1],
+            len(self._evidence.names),
         )
         return PriorDraws(library, view.contexts, logs, self._draws, seed)
 
@@ -304,7 +334,8 @@ class _View:
 class _Solved:
     """All that fitting leaves behind: exact in float64, `fast` in the dtype asked for.
 
-    `updates` are the data's weights in each draw, one matrix (n, S) a readout.
+    `updates` are the data's weights in each draw, one matrix (n, S) a readout; `help` is what each
+    earlier screen brings to the first.
     """
 
     observed: _Observed
@@ -313,6 +344,7 @@ class _Solved:
     fast: _View
     draws: PriorDraws
     updates: list[Tensor]
+    help: dict[str, float]
 
     @property
     def noise(self) -> FloatArray:

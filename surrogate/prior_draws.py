@@ -22,11 +22,16 @@ _CODE = 256
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """Sizes: r columns of a UR, P perturbagens, and whether amounts vary."""
+    """Sizes: r columns of a UR, P perturbagens, whether amounts vary, and those of prior evidence.
+
+    `view` are the columns that prior evidence has for an item, `columns` those for a perturbation.
+    """
 
     rank: int
     perturbagens: int
     doses_vary: bool
+    view: int = 0
+    columns: int = 0
 
 
 class PriorDraws:
@@ -51,20 +56,24 @@ class PriorDraws:
             return torch.randn(*shape, generator=generator).to(contexts)
 
         self._doses_vary = library.doses_vary
+        self._columns = library.columns
         self._rank = max(rank, 1)
         self._codes = normal(perturbagens, _CODE) / math.sqrt(_CODE)
         self._likeness = normal(rank, _FEATURES)
         self._identity = normal(_CODE, _FEATURES)
         self._left, self._right = (normal(rank + _CODE, _FEATURES) for _ in range(2))
-        self._frequencies = normal(4, 1, _FEATURES)
-        phases = torch.rand(4, _FEATURES, generator=generator) * 2 * math.pi
+        factors = 7 if library.columns else 4
+        self._frequencies = normal(factors, 1, _FEATURES)
+        phases = torch.rand(factors, _FEATURES, generator=generator) * 2 * math.pi
         self._phases = phases.to(contexts)
         size = contexts.square().sum(dim=1).mean().clamp(min=1e-9).sqrt()
         self._contexts = contexts / size
         self._context_features = normal(contexts.shape[1], _FEATURES)
         self._sds = (0.5 * logs[:, :-1]).exp().to(contexts)
-        parts, half = self._sds.shape[1], draws // 2
+        parts, half = self._sds.shape[1] - library.columns, draws // 2
         self._weights = normal(len(logs), parts, _FEATURES, half) / math.sqrt(_FEATURES)
+        self._views = normal(3, library.view, _FEATURES) / math.sqrt(max(library.view, 1))
+        self._slopes = normal(len(logs), library.columns, half) * self._sds[:, parts:, None]
 
     def __call__(self, rows: Encoded) -> Tensor:
         """Values of the draws, shape (S, N, m)."""
@@ -73,11 +82,12 @@ class PriorDraws:
         total = self._weights.new_zeros(readouts, len(rows.rows.contexts), half)
         for part, feature in enumerate(features):
             total = total + feature @ self._weights[:, part] * self._sds[:, part, None, None]
+        total = total + rows.rows.prior @ self._slopes
         values = total.permute(2, 1, 0)
         return torch.cat([values, -values])
 
     def _features(self, rows: Encoded) -> list[Tensor]:
-        """One matrix (N, features) for each part of the kernel, in its order."""
+        """One matrix (N, features) for each part of the kernel, in its order, columns left out."""
         places = rows.rows.places
         table = [torch.nn.functional.pad(each, (0, 0, 0, 1)) for each in self._of_items(rows.items)]
         sums = [each[places].sum(dim=1) for each in table]
@@ -86,6 +96,9 @@ class PriorDraws:
         if len(self._contexts) > 1:
             context = (self._contexts @ self._context_features)[rows.rows.contexts]
             parts += [each * context for each in parts] + [context]
+        if self._columns:
+            own = (table[5][places] * table[6][places]).sum(dim=1)
+            parts += [sums[4], (sums[5] * sums[6] - own) * 0.5**0.5]
         return parts
 
     def _of_items(self, items: Items) -> list[Tensor]:
@@ -100,6 +113,8 @@ class PriorDraws:
             both @ self._left,
             both @ self._right,
         ]
+        if self._columns:
+            plain += list(items.prior @ self._views)
         if not self._doses_vary:
             return plain
         waves = torch.cos(items.doses * self._frequencies + self._phases[:, None]) * 2**0.5

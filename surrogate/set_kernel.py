@@ -7,7 +7,9 @@ Of two sets A and B of items, with g(i, j) the similarity of two items:
   g(i, j) g(i', j') + g(i, j') g(i', j), for sets of any size by power sums. It is what remains of a
   polynomial kernel of degree two when an item is never paired with itself;
 - where there are several contexts: each part again, times the similarity of the contexts, and
-  that similarity alone.
+  that similarity alone;
+- where there is prior evidence: for each of its columns the product of both values, and an
+  additive and a pairwise part with g from its view of the items.
 
 Items at different doses are less alike by exp(-(difference)^2 / 2), in SDs of log10 amount.
 """
@@ -18,6 +20,7 @@ import torch
 from torch import Tensor
 
 from surrogate.encoding import Items, Rows
+from surrogate.prior_evidence import VIEW_PARTS
 
 OWN = 0.1
 """How much identity counts in the pairwise part, beside a known UR's own likeness of about 1."""
@@ -34,21 +37,24 @@ class Encoded:
 class SetKernel:
     """The parts of the similarity of perturbations.
 
-    `contexts` are the columns of the C contexts, shape (C, c), float64.
+    `contexts` are the columns of the C contexts, shape (C, c), float64; `prior` names the columns
+    of prior evidence.
     """
 
-    def __init__(self, contexts: Tensor) -> None:
+    def __init__(self, contexts: Tensor, prior: tuple[str, ...] = ()) -> None:
         similar = contexts @ contexts.T
         size = similar.diagonal().mean().clamp(min=1e-9)
         self._contexts = similar / size
         self._several = len(contexts) > 1
+        self._prior = prior
 
     @property
     def names(self) -> tuple[str, ...]:
         """The parts, in the order of `between`."""
         parts = ("additive UR", "additive identity", "pairwise")
         by_context = (*(f"{each} by context" for each in parts), "context")
-        return parts + (by_context if self._several else ())
+        by_prior = (*VIEW_PARTS, *self._prior)
+        return parts + (by_context if self._several else ()) + (by_prior if self._prior else ())
 
     def between(self, left: Encoded, right: Encoded) -> Tensor:
         """Every part between N and n perturbations, shape (parts, N, n), in O(N n k)."""
@@ -59,6 +65,11 @@ class SetKernel:
         if self._several:
             alike = self._contexts[left.rows.contexts][:, right.rows.contexts]
             parts += [each * alike for each in parts] + [alike]
+        if self._prior:
+            seen = left.items.prior @ right.items.prior.T / left.items.prior.shape[1]
+            seen = seen * _near(left.items, right.items)
+            parts += [_sums(seen, *places), _pairs(_edged(seen), *places)]
+            parts += list(left.rows.prior.T[:, :, None] * right.rows.prior.T[:, None, :])
         return torch.stack(parts)
 
     def own(self, rows: Encoded) -> Tensor:
@@ -67,25 +78,39 @@ class SetKernel:
         places = rows.rows.places
         crossed = places[:, :, None], places[:, None, :]
         mixed = _edged(like + _own(rows.items, rows.items) * same)[crossed]
-        total = mixed.sum(dim=(1, 2)).square() + mixed.square().sum(dim=(1, 2))
-        lines = mixed.sum(dim=1).square().sum(dim=1) + mixed.sum(dim=2).square().sum(dim=1)
         parts = [
             _edged(like)[crossed].sum(dim=(1, 2)),
             _edged(same)[crossed].sum(dim=(1, 2)),
-            0.5 * (total - lines),
+            _own_pairs(mixed),
         ]
         if self._several:
             alike = self._contexts.diagonal()[rows.rows.contexts]
             parts += [each * alike for each in parts] + [alike]
+        if self._prior:
+            seen = rows.items.prior @ rows.items.prior.T / rows.items.prior.shape[1]
+            seen = _edged(seen * _near(rows.items, rows.items))[crossed]
+            parts += [seen.sum(dim=(1, 2)), _own_pairs(seen), *rows.rows.prior.T.square()]
         return torch.stack(parts)
 
 
 def _grams(left: Items, right: Items) -> tuple[Tensor, Tensor]:
     """Similarity of items by UR and by identity, each (U, U'), dose included."""
-    near = torch.exp(-0.5 * (left.doses - right.doses.T).square())
+    near = _near(left, right)
     like = left.features @ right.features.T / max(left.features.shape[1], 1)
     same = (left.perturbagens[:, None] == right.perturbagens[None, :]).to(like)
     return like * near, same * near
+
+
+def _near(left: Items, right: Items) -> Tensor:
+    """How alike two items are by their doses, shape (U, U')."""
+    return torch.exp(-0.5 * (left.doses - right.doses.T).square())
+
+
+def _own_pairs(mixed: Tensor) -> Tensor:
+    """The pairwise part of sets with themselves, (N,), from g between their items, (N, k, k)."""
+    total = mixed.sum(dim=(1, 2)).square() + mixed.square().sum(dim=(1, 2))
+    lines = mixed.sum(dim=1).square().sum(dim=1) + mixed.sum(dim=2).square().sum(dim=1)
+    return 0.5 * (total - lines)
 
 
 def _own(left: Items, right: Items) -> Tensor:

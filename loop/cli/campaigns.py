@@ -1,11 +1,11 @@
-"""`init`, `campaigns`, `status`, `predict`."""
+"""`init`, `campaigns`, `status`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from loop.cli.output import Json, cell, print_json, print_table, refusing
+from loop.cli.output import Json, print_json, print_table, refusing
 
 Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="The campaign's name.")]
 
@@ -15,7 +15,6 @@ def register(app: typer.Typer) -> None:
     app.command()(init)
     app.command()(campaigns)
     app.command()(status)
-    app.command()(predict)
 
 
 @refusing
@@ -37,7 +36,8 @@ def init(
                 "contexts": library.contexts,
                 "orders": library.orders,
                 "candidates": made.candidates,
-                "coverage": made.inputs.coverage,
+                "coverage": made.coverage,
+                "notes": made.inputs.notes,
             }
         )
         return
@@ -46,16 +46,13 @@ def init(
         f"Campaign {name!r}: {len(library.perturbagens):,} perturbagens in "
         f"{len(library.contexts)} context(s) make {made.candidates:,} candidates."
     )
-    covered = made.inputs.coverage
-    if covered is None:
+    if made.coverage is None:
         typer.echo("No embeddings: the surrogate knows perturbagens by identity alone.")
     else:
-        missing = f"; unknown: {', '.join(covered.missing[:5])}" if covered.missing else ""
-        more = f" and {len(covered.missing) - 5} more" if len(covered.missing) > 5 else ""
-        typer.echo(
-            f"Embeddings cover {covered.covered:,} of {covered.total:,} perturbagens in "
-            f"{covered.dimensions} dimensions{missing}{more}."
-        )
+        for sentence in made.coverage.sentences():
+            typer.echo(sentence)
+    for note in made.inputs.notes:
+        typer.echo(note)
     typer.echo(f"Next: pertloop propose {name}")
 
 
@@ -94,7 +91,18 @@ def status(name: Name, json: Json = False) -> None:
         f"{found.tested} perturbations tested, {found.hits} hits, {found.pending} on their way."
     )
     print_table(
-        ("round", "batch", "state", "size", "tested", "hits", "random", "best", "cover 90"),
+        (
+            "round",
+            "batch",
+            "state",
+            "size",
+            "tested",
+            "hits",
+            "random",
+            "best",
+            "cover chosen",
+            "audit",
+        ),
         (
             (
                 line.number,
@@ -105,7 +113,8 @@ def status(name: Name, json: Json = False) -> None:
                 line.hits,
                 line.random_hits,
                 line.best,
-                None if line.scores is None else line.scores.coverage90,
+                None if line.scores is None else line.scores.selected_coverage90,
+                None if line.scores is None else line.scores.audit_coverage90,
             )
             for line in found.rounds
         ),
@@ -120,38 +129,3 @@ def status(name: Name, json: Json = False) -> None:
     for note in found.notes:
         typer.echo(note)
     typer.echo(found.next_step)
-
-
-@refusing
-def predict(
-    name: Name,
-    perturbations: Annotated[
-        list[str], typer.Argument(metavar="PERTURBATION...", help="Keys, such as 'A+B|K562'.")
-    ],
-    json: Json = False,
-) -> None:
-    """Predict perturbations, measured or not: a virtual experiment."""
-    from loop.predict import predict as ask
-    from loop.services import build
-
-    found = ask(build(origin="cli"), name, perturbations)
-    if json:
-        print_json(found)
-        return
-    for each in found:
-        typer.echo(each.perturbation.key)
-        for readout, belief in each.belief.items():
-            typer.echo(
-                f"  {readout}: {belief.mean:.3g}, one well lies in {belief.low:.3g} to "
-                f"{belief.high:.3g} with 90 % (doubt {belief.epistemic_sd:.2g}, "
-                f"noise {belief.aleatoric_sd:.2g})"
-            )
-        if each.measured is not None:
-            typer.echo(f"  measured: {each.measured:.3g}")
-        parts = [f"{part} {value:+.3g}" for part, value in each.contributions.items()]
-        if each.interaction is not None:
-            parts.append(f"interaction {each.interaction:+.3g}")
-        if parts:
-            typer.echo(f"  made of: {', '.join(parts)}")
-        for evidence in each.evidence:
-            typer.echo(f"  nearest evidence: {evidence.key} = {cell(evidence.value)}")

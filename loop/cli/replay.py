@@ -32,9 +32,26 @@ def replay(
         str | None, typer.Option(help="LOW,HIGH: hits lie at or outside; either may be blank.")
     ] = None,
     top: Annotated[float | None, typer.Option(help="Hits are this share of the table.")] = None,
-    embeddings: Annotated[Path | None, typer.Option(help="Perturbagen URs, .npz or .csv.")] = None,
-    views: Annotated[str, typer.Option(help="Views of the .npz to use, such as go,ppi.")] = "",
-    contexts: Annotated[Path | None, typer.Option(help="Context URs, .csv.")] = None,
+    library: Annotated[
+        Path | None, typer.Option(help="A table of perturbagens: id, then smiles, cost, ….")
+    ] = None,
+    embeddings: Annotated[
+        list[str],
+        typer.Option(help="URs: .npz, .parquet, .h5ad, .csv, or morgan; may be repeated."),
+    ] = [],  # noqa: B006
+    embedding_id: Annotated[
+        str | None, typer.Option(help="The library's column of ids used in the embeddings.")
+    ] = None,
+    views: Annotated[str, typer.Option(help="Views to use, such as go,ppi.")] = "",
+    contexts: Annotated[
+        Path | None, typer.Option(help="Context URs, .npz, .parquet, .h5ad or .csv.")
+    ] = None,
+    prior: Annotated[
+        list[Path], typer.Option(help="The table of an earlier screen; may be repeated.")
+    ] = [],  # noqa: B006
+    prior_readout: Annotated[
+        list[str], typer.Option(help="The readout of each --prior, where it is not plain.")
+    ] = [],  # noqa: B006
     goal: Annotated[Goal, typer.Option(help="What to look for.")] = Goal.FIND_HITS,
     start: Annotated[int, typer.Option(min=1, help="First perturbations, by lot.")] = 128,
     rounds: Annotated[int, typer.Option(min=0, help="Rounds after the first.")] = 5,
@@ -43,17 +60,18 @@ def replay(
         float, typer.Option(min=0, max=1, help="Share of a batch drawn by lot.")
     ] = 0.06,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N - 1.")] = 1,
-    surrogate: Annotated[list[str], typer.Option(help="May be repeated.")] = ["ensemble"],  # noqa: B006
+    surrogate: Annotated[list[str], typer.Option(help="May be repeated.")] = ["auto"],  # noqa: B006
     acquisition: Annotated[list[str], typer.Option(help="May be repeated.")] = ["auto"],  # noqa: B006
     plot: Annotated[Path | None, typer.Option(help="Draw the curves (.png, .svg, .pdf).")] = None,
     json: Json = False,
 ) -> None:
     """Run campaigns against a measured table, and count what each strategy would have found."""
     from loop.replay.campaign import Plan
+    from loop.replay.inputs import RepresentationFiles
     from loop.replay.plot import check_drawable, plot_replay
     from loop.replay.run import ReplayRequest
     from loop.replay.run import replay as run
-    from loop.replay.screen import Columns
+    from loop.screen import Columns
     from loop.settings import read_settings
 
     if plot is not None:
@@ -64,9 +82,9 @@ def replay(
         goal,
         _limits(threshold),
         top,
-        embeddings,
-        _words(views),
-        contexts,
+        RepresentationFiles(library, tuple(embeddings), embedding_id, _words(views), contexts),
+        tuple(prior),
+        tuple(prior_readout),
         Plan(start, rounds, batch, audit),
         seeds,
         tuple(surrogate),

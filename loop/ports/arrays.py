@@ -71,22 +71,67 @@ class Combinations:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """Some columns of the perturbagens' URs that came from one source and are known together.
+
+    Attributes:
+        name: What the source calls them, such as `go` or `morgan`.
+        width: How many columns.
+        known: Which perturbagens the source covers, shape (P,).
+    """
+
+    name: str
+    width: int
+    known: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
 class Representations:
     """The universal representations (URs) that a surrogate is given.
 
     Attributes:
-        perturbagens: URs of the library's perturbagens, shape (P, d); zeros where unknown; d
-            may be 0, and then identity is all there is.
-        known: Which rows are known, shape (P,).
+        perturbagens: URs of the library's perturbagens, shape (P, d), views side by side; zeros
+            where unknown; d may be 0, and then identity is all there is.
+        known: Which rows at least one view knows, shape (P,).
         contexts: URs of the unperturbed states, shape (C, c); one-hot where none were given.
         doses: log10 of each level's amount, shape (P, L), NaN past a perturbagen's last level;
             0 for a perturbagen without doses (then L >= 1 and its level is 0).
+        views: The blocks of columns of `perturbagens`, in order, their widths summing to d;
+            empty: one block, known where `known`.
     """
 
     perturbagens: FloatArray
     known: BoolArray
     contexts: FloatArray
     doses: FloatArray
+    views: tuple[View, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PriorScreen:
+    """An earlier screen in one context with one readout, in positions of its own.
+
+    It may come from another context, readout, library or laboratory. P' is the number of its
+    perturbagens, N of its rows; its slots and doses need not be the campaign's.
+
+    Attributes:
+        name: What to call it in a sentence, such as `jurkat_pairs.csv, gi`.
+        combinations: What was done, N rows, each once; contexts are all 0.
+        values: Means over replicates in the screen's own unit, shape (N,), finite.
+        doses: log10 of each level's amount, shape (P', L'), as in `Representations`.
+        positions: Where each of the campaign's perturbagens stands in the screen, shape (P,);
+            -1 where the screen does not hold it.
+    """
+
+    name: str
+    combinations: Combinations
+    values: FloatArray
+    doses: FloatArray
+    positions: IntArray
+
+    def __len__(self) -> int:
+        """The N of the shapes."""
+        return len(self.values)
 
 
 @dataclass(frozen=True, slots=True)

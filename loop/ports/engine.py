@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from loop.ports.arrays import (
     BoolArray,
     Combinations,
     IntArray,
+    PriorScreen,
     Representations,
     SurrogateState,
     TrainingSet,
@@ -69,13 +71,19 @@ class Compute:
 
 @dataclass(frozen=True, slots=True)
 class SurrogateProblem:
-    """All that a surrogate is built from: URs, slots k, readouts m, its settings, the machine."""
+    """All that a surrogate is built from.
+
+    URs, slots k, readouts m, its settings, the machine; `prior` are earlier screens that it may
+    learn from, `checkpoint` a folder in which it may leave what it needs to go on after a kill.
+    """
 
     representations: Representations
     slots: int
     readouts: int
     settings: Mapping[str, str | int | float | bool]
     compute: Compute
+    prior: tuple[PriorScreen, ...] = ()
+    checkpoint: Path | None = None
 
 
 class Surrogate(Protocol):
@@ -105,6 +113,15 @@ class Surrogate(Protocol):
 
     def model(self) -> object:
         """The BoTorch `Model` over rows of `Combinations.features()`, readouts in their units."""
+        ...
+
+
+@runtime_checkable
+class TellsPriorHelp(Protocol):
+    """What a surrogate may have besides being one: it says how much each earlier screen helps."""
+
+    def prior_help(self) -> Mapping[str, float]:
+        """Nats a well that each screen brings to the first readout, out of fold, by its name."""
         ...
 
 

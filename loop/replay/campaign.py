@@ -8,8 +8,9 @@ from functools import partial
 import numpy as np
 
 from loop import plugins
-from loop.choose import Question, best_so_far, choose
+from loop.choose import Question, Selection, best_so_far, choose
 from loop.domain.batch import ChosenBy
+from loop.first_batch import has_informed_start, in_sds, prior_surrogate
 from loop.learn import Learned, learn_round
 from loop.ports.arrays import (
     Belief,
@@ -17,17 +18,19 @@ from loop.ports.arrays import (
     Combinations,
     FloatArray,
     IntArray,
+    PriorScreen,
     Representations,
     TrainingSet,
 )
 from loop.ports.engine import Acquisition, Compute, Progress, Surrogate, SurrogateProblem, silent
 from loop.replay.question import Asked
-from loop.replay.screen import Screen
 from loop.scores import nll, rmse, share, spearman
+from loop.screen import Screen
 from loop.space import ListedSpace, draw
 
 _JUDGED_AT_MOST = 200_000
 _TOP_SHARE = 0.02
+_BY_LOT = "random"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +114,24 @@ class Replay:
         representations: Representations,
         plan: Plan,
         compute: Compute,
+        prior: tuple[PriorScreen, ...] = (),
     ) -> None:
         """Index the screen; nothing is learned yet."""
+        self.prior = prior
         self.screen, self.asked, self.plan = screen, asked, plan
         self.representations, self.compute = representations, compute
         self.space = ListedSpace(screen.combinations)
 
     def run(self, strategy: Strategy, seed: int, progress: Progress = silent) -> ReplayedRun:
-        """Replay one strategy with one seed; the first wells depend on the seed alone."""
+        """Replay one strategy with one seed.
+
+        The first wells depend on the seed alone, unless there is prior evidence to choose most of
+        them by; a surrogate that ignores it starts from wells by lot.
+        """
         lab = MeasuredLab(self.screen)
         acquisition = plugins.acquisition(strategy.acquisition)
         rng = np.random.default_rng([seed])
-        nothing = np.zeros(0, dtype=np.int64)
-        addresses = draw(self.space, self.plan.start, nothing, rng).addresses
-        audit = np.ones(len(addresses), dtype=np.bool_)
+        addresses, audit = self._first(strategy, acquisition, seed, rng)
         learned: Learned | None = None
         lines: list[RoundFigures] = []
         selected: float | None = None
@@ -153,16 +160,44 @@ class Replay:
         progress(1.0, f"seed {seed} done")
         return ReplayedRun(seed, tuple(lines), addresses)
 
-    def _surrogate(self, strategy: Strategy) -> Surrogate:
-        return plugins.surrogate(strategy.surrogate)(
-            SurrogateProblem(
-                self.representations,
-                self.screen.combinations.slots,
-                1,
-                strategy.surrogate_settings,
-                self.compute,
-            )
+    def _problem(self, strategy: Strategy) -> SurrogateProblem:
+        return SurrogateProblem(
+            self.representations,
+            self.screen.combinations.slots,
+            1,
+            strategy.surrogate_settings,
+            self.compute,
+            self.prior,
         )
+
+    def _surrogate(self, strategy: Strategy) -> Surrogate:
+        return plugins.surrogate(strategy.surrogate)(self._problem(strategy))
+
+    def _first(
+        self,
+        strategy: Strategy,
+        acquisition: Acquisition,
+        seed: int,
+        rng: np.random.Generator,
+    ) -> tuple[IntArray, BoolArray]:
+        """The addresses of the first wells, and which of them were drawn by lot."""
+        nothing = np.zeros(0, dtype=np.int64)
+        problem = self._problem(strategy)
+        by_lot = _BY_LOT in (strategy.surrogate, strategy.acquisition)
+        if by_lot or not has_informed_start(problem, self.asked.goal):
+            lot = draw(self.space, self.plan.start, nothing, rng).addresses
+            return lot, np.ones(len(lot), dtype=np.bool_)
+        selection = choose(
+            in_sds(self._question(strategy)),
+            prior_surrogate(problem, seed),
+            acquisition,
+            nothing,
+            _nothing(self.screen.combinations),
+            None,
+            self.plan.start,
+            rng,
+        )
+        return selection.addresses, _by_lot(selection)
 
     def _propose(
         self,
@@ -172,7 +207,21 @@ class Replay:
         addresses: IntArray,
         rng: np.random.Generator,
     ) -> tuple[IntArray, BoolArray]:
-        question = Question(
+        measured = self.screen.values[addresses]
+        selection = choose(
+            self._question(strategy),
+            learned.surrogate,
+            acquisition,
+            np.sort(addresses),
+            _nothing(self.screen.combinations),
+            best_so_far(self.asked.goal, self.asked.readout, measured),
+            self.plan.batch,
+            rng,
+        )
+        return selection.addresses, _by_lot(selection)
+
+    def _question(self, strategy: Strategy) -> Question:
+        return Question(
             self.space,
             self.asked.goal,
             self.asked.readout,
@@ -182,19 +231,6 @@ class Replay:
             strategy.acquisition_settings,
             _nothing(self.screen.combinations),
         )
-        measured = self.screen.values[addresses]
-        selection = choose(
-            question,
-            learned.surrogate,
-            acquisition,
-            np.sort(addresses),
-            _nothing(self.screen.combinations),
-            best_so_far(self.asked.goal, self.asked.readout, measured),
-            self.plan.batch,
-            rng,
-        )
-        by_lot = np.array([by is ChosenBy.AUDIT for by in selection.chosen_by], dtype=np.bool_)
-        return selection.addresses, by_lot
 
     def _covered(self, learned: Learned, addresses: IntArray) -> float | None:
         belief = learned.surrogate.believe(self.space.unrank(addresses))
@@ -245,6 +281,10 @@ class Replay:
 
 def _stream(seed: int, number: int, purpose: int) -> np.random.Generator:
     return np.random.default_rng([seed, number, purpose])
+
+
+def _by_lot(selection: Selection) -> BoolArray:
+    return np.array([by is ChosenBy.AUDIT for by in selection.chosen_by], dtype=np.bool_)
 
 
 def _nothing(combinations: Combinations) -> Combinations:

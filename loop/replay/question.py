@@ -8,7 +8,7 @@ import numpy as np
 from loop.domain.errors import CampaignFileError
 from loop.domain.goal import Direction, Goal, Readout
 from loop.ports.arrays import BoolArray, FloatArray
-from loop.replay.screen import Screen
+from loop.screen import Screen
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,40 +2,43 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import product
+from itertools import product, zip_longest
 from pathlib import Path
 
 import numpy as np
 
 from loop import plugins
-from loop.domain.errors import NotEnoughCandidatesError, UnreadableFileError
+from loop.domain.errors import CampaignFileError, NotEnoughCandidatesError
 from loop.domain.goal import Goal
-from loop.embeddings import align, coverage, parse_embeddings
-from loop.inputs import read_contexts
-from loop.ports.arrays import FloatArray, Representations
 from loop.ports.engine import Compute, Progress, silent
+from loop.prior import Evidence, PriorTable, read_evidence
 from loop.replay.campaign import Plan, Replay, Strategy
 from loop.replay.document import Outcome, document, expectation, summarize
+from loop.replay.inputs import RepresentationFiles, open_representations, screen_representations
 from loop.replay.question import ask
-from loop.replay.screen import Columns, Screen, read_screen
-from loop.tables import read_bytes, read_table
+from loop.screen import Columns, Screen, read_screen
+from loop.tables import read_table
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
-    """All that a person may ask of a replay; seeds are 0 to `seeds` - 1."""
+    """All that a person may ask of a replay; seeds are 0 to `seeds` - 1.
+
+    `priors` are tables of earlier screens, `prior_readouts` their readouts in the same order, as
+    far as they are given.
+    """
 
     table: Path
     columns: Columns
     goal: Goal = Goal.FIND_HITS
     threshold: tuple[float, float] | None = None
     top: float | None = None
-    embeddings: Path | None = None
-    views: tuple[str, ...] = ()
-    contexts: Path | None = None
+    representations: RepresentationFiles = field(default_factory=RepresentationFiles)
+    priors: tuple[Path, ...] = ()
+    prior_readouts: tuple[str, ...] = ()
     plan: Plan = field(default_factory=Plan)
     seeds: int = 1
-    surrogates: tuple[str, ...] = ("ensemble",)
+    surrogates: tuple[str, ...] = ("auto",)
     acquisitions: tuple[str, ...] = ("auto",)
 
 
@@ -63,9 +66,13 @@ def replay(request: ReplayRequest, compute: Compute, progress: Progress = silent
     screen = read_screen(read_table(request.table), request.columns)
     asked = ask(screen, request.columns.readout, request.goal, request.threshold, request.top)
     _check_size(screen, request.plan)
-    notes = list(screen.notes)
-    representations = _representations(screen, request, notes)
-    prepared = Replay(screen, asked, representations, request.plan, compute)
+    source = open_representations(request.representations)
+    representations, known = screen_representations(
+        screen, source, request.representations.contexts
+    )
+    evidence = _evidence(request, screen)
+    notes = [*screen.notes, *known, *evidence.notes]
+    prepared = Replay(screen, asked, representations, request.plan, compute, evidence.screens)
     random = expectation(prepared, request.plan)
     strategies = [
         Strategy(surrogate, acquisition, {}, {})
@@ -81,6 +88,20 @@ def replay(request: ReplayRequest, compute: Compute, progress: Progress = silent
         outcomes.append(Outcome(strategy, tuple(runs), summarize(runs, random)))
     settings = _settings(request, screen, compute, asked.readout.low, asked.readout.high, notes)
     return Replayed(tuple(outcomes), tuple(notes), document(settings, outcomes, random))
+
+
+def _evidence(request: ReplayRequest, screen: Screen) -> Evidence:
+    if len(request.prior_readouts) > len(request.priors):
+        msg = (
+            f"--prior-readout is given {len(request.prior_readouts)} times but --prior "
+            f"{len(request.priors)}; name one readout for each prior table."
+        )
+        raise CampaignFileError(msg)
+    tables = [
+        PriorTable(read_table(path), readout)
+        for path, readout in zip_longest(request.priors, request.prior_readouts)
+    ]
+    return read_evidence(tables, request.columns, screen.perturbagens)
 
 
 def _told(progress: Progress, start: float, width: float, strategy: Strategy) -> Progress:
@@ -100,34 +121,6 @@ def _check_size(screen: Screen, plan: Plan) -> None:
         raise NotEnoughCandidatesError(msg)
 
 
-def _representations(screen: Screen, request: ReplayRequest, notes: list[str]) -> Representations:
-    ids = screen.perturbagens
-    vectors, known = np.zeros((len(ids), 0)), np.zeros(len(ids), dtype=np.bool_)
-    if request.embeddings is not None:
-        name = str(request.embeddings)
-        table = parse_embeddings(read_bytes(request.embeddings), name, request.views)
-        covered = coverage(table, ids, name)
-        notes.append(
-            f"{name} covers {covered.covered} of {covered.total} perturbagens "
-            f"({covered.dimensions} dimensions: {', '.join(covered.views)})."
-        )
-        vectors, known = align(table, ids)
-    return Representations(vectors, known, _contexts(screen, request.contexts), screen.doses)
-
-
-def _contexts(screen: Screen, path: Path | None) -> FloatArray:
-    if path is None:
-        return np.eye(len(screen.contexts))
-    names, vectors = read_contexts(read_bytes(path), str(path))
-    row_of = {name: row for row, name in enumerate(names)}
-    if not any(name in row_of for name in screen.contexts):
-        msg = f"{path} covers none of the table's contexts, such as {screen.contexts[0]!r}."
-        raise UnreadableFileError(msg)
-    rows = [vectors[row_of[n]] if n in row_of else 0 * vectors[0] for n in screen.contexts]
-    # Identity beside the UR: a context without one still has a vector of its own.
-    return np.concatenate([np.asarray(rows), np.eye(len(rows))], axis=1)
-
-
 def _settings(
     request: ReplayRequest,
     screen: Screen,
@@ -136,15 +129,18 @@ def _settings(
     high: float,
     notes: Sequence[str],
 ) -> dict[str, object]:
-    columns = asdict(request.columns)
+    columns, files = asdict(request.columns), request.representations
     return {
         "table": str(request.table),
         **columns,
         "goal": request.goal.value,
         "threshold": [low if np.isfinite(low) else None, high if np.isfinite(high) else None],
-        "embeddings": None if request.embeddings is None else str(request.embeddings),
-        "views": list(request.views),
-        "contexts": None if request.contexts is None else str(request.contexts),
+        "library": None if files.library is None else str(files.library),
+        "embeddings": list(files.embeddings),
+        "embedding_id": files.embedding_id,
+        "views": list(files.views),
+        "contexts": None if files.contexts is None else str(files.contexts),
+        "prior": [str(path) for path in request.priors],
         **asdict(request.plan),
         "seeds": list(range(request.seeds)),
         "candidates": len(screen.values),

@@ -1,5 +1,3 @@
-import io
-
 import numpy as np
 import pytest
 
@@ -10,8 +8,10 @@ from loop.domain.errors import (
     UnreadableFileError,
 )
 from loop.domain.perturbation import Dose, Perturbagen
-from loop.inputs import log_doses, read_contexts, read_inputs, read_perturbagens
+from loop.inputs import read_inputs, read_perturbagens
+from loop.representation import log_doses
 from loop.tables import parse_table
+from tests.loop.representation.files import npz
 
 GENES = b"id,kind,pathway\nA,knockdown,p53\nB,,\nC,knockdown,wnt\n"
 
@@ -23,14 +23,10 @@ def campaign(**library):
 
 
 def read(perturbagens=GENES, embeddings=None, files=None, **library):
+    if embeddings is not None:
+        library["embeddings"] = "e.npz"
     stored = {"campaign": campaign(**library), "perturbagens": perturbagens, **(files or {})}
     return read_inputs(stored, {} if embeddings is None else {"embeddings": embeddings})
-
-
-def npz(**arrays):
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
 
 
 def table(text):
@@ -59,7 +55,12 @@ def test_costs_and_doses_are_read_and_sorted():
         ("id,doses\nA,1 2\n", DoseError, "no unit"),
         ("id,doses,dose_unit\nA,1 2,\n", DoseError, "no unit"),
         ("id,doses,dose_unit\nA,1 two,uM\n", DoseError, "'1 two'; expected numbers"),
-        ("id,doses,dose_unit\nA,0,uM\n", DoseError, "positive number"),
+        (
+            "id,doses,dose_unit\nA,0 1,uM\n",
+            DoseError,
+            "'A' has doses '0 1': zero .* leave the 0 out",
+        ),
+        ("id,doses,dose_unit\nA,-1,uM\n", DoseError, "positive number"),
         ("id,doses,dose_unit\nA,nan,uM\n", DoseError, "positive number"),
         ("id,doses,dose_unit\nA,1 1,uM\n", DoseError, "twice"),
         ("id\nA+B\n", InvalidError, "cannot be an id"),
@@ -73,16 +74,35 @@ def test_a_wrong_library_is_refused(text, error, told):
 
 def test_a_library_without_embeddings_has_identity_only():
     inputs = read()
-    assert inputs.coverage is None
+    assert inputs.source.views == ()
+    assert inputs.representations.views == ()
     assert inputs.representations.perturbagens.shape == (3, 0)
     assert not inputs.representations.known.any()
     np.testing.assert_array_equal(inputs.representations.contexts, [[1.0]])
 
 
-def test_embeddings_are_aligned_and_their_coverage_told():
-    inputs = read(embeddings=npz(id=np.array(["C", "A"]), x=np.array([[1.0], [2.0]])))
-    np.testing.assert_array_equal(inputs.representations.perturbagens, [[2.0], [0.0], [1.0]])
-    assert inputs.coverage.missing == ("B",)
+EMBEDDINGS = npz(id=np.array(["C", "A"]), x=np.array([[1.0], [2.0]]))
+
+
+def test_embeddings_are_brought_into_the_library_s_order():
+    inputs = read(embeddings=EMBEDDINGS)
+    given = inputs.representations
+    np.testing.assert_array_equal(given.perturbagens, [[2.0], [0.0], [1.0]])
+    assert given.known.tolist() == [True, False, True]
+    assert [(view.name, view.known.tolist()) for view in given.views] == [
+        ("x", [True, False, True])
+    ]
+
+
+def test_several_embeddings_structures_among_them_are_joined():
+    library = b"id,smiles,symbol\nA,CCO,\nB,CCN,C\nC,,\n"
+    stored = {"campaign": campaign(embeddings=["e.npz", "morgan", "f.csv"], embedding_id="symbol")}
+    files = {"embeddings": EMBEDDINGS, "embeddings-2": b"id,u\nA,5\n"}
+    given = read_inputs({**stored, "perturbagens": library}, files).representations
+    assert [view.name for view in given.views] == ["x", "morgan", "descriptors", "f"]
+    assert [view.known.tolist() for view in given.views[::3]] == [[1, 1, 1], [1, 0, 0]]
+    assert given.perturbagens[0, [0, -1]].tolist() == [2.0, 5.0]
+    assert given.views[1].known.tolist() == [True, True, False]
 
 
 def test_forbidden_sets_are_read_whatever_their_size():
@@ -126,10 +146,11 @@ def test_contexts_come_from_a_list_or_a_file():
     assert read(contexts=["d", "c"]).library.contexts == ("d", "c")
     inputs = read(files={"contexts": b"line,x,y\nc,1,2\nd,3,4\n"}, contexts="c.csv")
     assert inputs.library.contexts == ("c", "d")
-    np.testing.assert_array_equal(inputs.representations.contexts, [[1, 2], [3, 4]])
-    names, vectors = read_contexts(b"line\nc\nd\n", "c.csv")
-    assert names == ("c", "d")
-    np.testing.assert_array_equal(vectors, np.eye(2))
+    np.testing.assert_array_equal(
+        inputs.representations.contexts, [[1, 2, 1, 0], [3, 4, 0, 1]], "identity beside URs"
+    )
+    blank = read(files={"contexts": b"line,x\nc,1\nd,\n"}, contexts="c.csv")
+    assert "known by name alone: d" in blank.notes[0]
 
 
 def test_a_context_listed_twice_is_refused():

@@ -7,15 +7,18 @@ import torch
 from loop.contracts.surrogate import every_kind, observations, problem
 from surrogate.encoding import Encoder
 from surrogate.prior_draws import Library, PriorDraws
+from surrogate.prior_evidence import PriorEvidence
+from surrogate.representation.whitening import Whitenings
 from surrogate.set_kernel import OWN, Encoded, SetKernel
-from surrogate.whitening import Whitenings
 
 
 @pytest.fixture
 def setting():
     representations = problem().representations
     whitenings = Whitenings.of(representations, 4)
-    encoder = Encoder(representations, whitenings.perturbagens, torch.device("cpu"), torch.float64)
+    prior = PriorEvidence((), representations.doses)
+    device = torch.device("cpu")
+    encoder = Encoder(representations, whitenings.perturbagens, device, torch.float64, prior)
     contexts = torch.as_tensor(whitenings.context_columns(representations))
     return encoder, contexts
 

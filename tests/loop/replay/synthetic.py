@@ -9,7 +9,7 @@ from loop.ports.arrays import Representations
 from loop.ports.engine import Compute
 from loop.replay.campaign import Plan, Replay, Strategy
 from loop.replay.question import Asked, ask
-from loop.replay.screen import Columns, Screen, read_screen
+from loop.screen import Columns, Screen, read_screen
 from loop.tables import Table
 
 GENES = tuple(f"g{number:02d}" for number in range(20))

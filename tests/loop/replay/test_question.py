@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from loop.domain.errors import CampaignFileError, InvalidError
 from loop.domain.goal import Direction, Goal
 from loop.replay.question import ask
-from loop.replay.screen import Columns, read_screen
+from loop.screen import Columns, read_screen
 from loop.tables import Table
 
 

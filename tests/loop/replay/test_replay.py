@@ -1,7 +1,6 @@
 import json
 import math
 from dataclasses import fields, is_dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +15,11 @@ from loop.domain.goal import Goal
 from loop.ports.engine import Compute
 from loop.replay.campaign import MeasuredLab, Plan
 from loop.replay.document import RandomExpectation, expectation, summarize
+from loop.replay.inputs import RepresentationFiles
 from loop.replay.plot import plot_replay
 from loop.replay.run import ReplayRequest
 from loop.replay.run import replay as run
-from loop.replay.screen import Columns
+from loop.screen import Columns
 from tests.loop.replay.synthetic import GENES, asked, replay, screen, strategy, vectors
 
 PLAN = Plan(start=24, rounds=2, batch=16, audit=0.1)
@@ -183,7 +183,9 @@ def request(path, **given):
 def test_a_replay_is_the_document_of_the_design(path):
     heard = []
     done = run(
-        request(path, embeddings=path.with_name("urs.npz")),
+        request(
+            path, representations=RepresentationFiles(embeddings=(str(path.with_name("urs.npz")),))
+        ),
         Compute(threads=1),
         lambda share, doing: heard.append(share),
     )
@@ -242,7 +244,11 @@ def test_what_cannot_be_computed_is_null(path):
         ({"plan": Plan(100, 5, 20)}, NotEnoughCandidatesError, "need 200 .* the table has 190"),
         ({"threshold": (-1.0, 1.0)}, CampaignFileError, "more than once"),
         ({"top": None}, CampaignFileError, "needs hits"),
-        ({"embeddings": Path("nowhere.npz")}, UnreadableFileError, "nowhere.npz"),
+        (
+            {"representations": RepresentationFiles(embeddings=("nowhere.npz",))},
+            UnreadableFileError,
+            "nowhere.npz",
+        ),
     ],
 )
 def test_what_cannot_be_replayed_is_refused(path, given, error, told):

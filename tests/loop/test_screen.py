@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from loop.domain.errors import CampaignFileError, UnreadableFileError
 from loop.domain.goal import Goal
 from loop.replay.question import ask
-from loop.replay.screen import Columns, read_screen
+from loop.screen import Columns, read_screen
 from loop.tables import parse_table, read_table
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"

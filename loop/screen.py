@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from loop.domain.errors import CampaignFileError, UnreadableFileError
-from loop.inputs import log_doses
 from loop.ports.arrays import BoolArray, Combinations, FloatArray, IntArray
+from loop.representation import log_doses
 from loop.tables import Table
 
 _GENOTYPE = re.compile(r"[01]{2,}")

@@ -1,0 +1,101 @@
+"""What earlier screens alone let one believe, before anything of the campaign is measured."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from loop.domain.errors import InvalidError
+from loop.ports.arrays import Belief, Combinations, FloatArray, SurrogateState, TrainingSet
+from loop.ports.engine import Progress, SurrogateProblem, silent
+from surrogate.botorch_model import MemberModel
+from surrogate.prior_evidence import PriorEvidence
+
+_EXPECTED = 0.25
+_MEASURED = 0.1
+_DRAWS = 64
+
+
+class PriorBelief:
+    """Follows the earlier screens a little way, in SDs of their readouts; it learns nothing.
+
+    Each screen's expectation counts with a slope of 0.25 and its remainder with 0.1, each about as
+    uncertain as it is large: between cell lines, screens agree about so much (the Jurkat and K562
+    maps of Horlbeck et al., 2018; other pairs of screens were not used to set this). It serves to
+    choose the first batch, and is then replaced by a surrogate that learns the slopes. The slopes
+    of J screens are divided by the root of J.
+    """
+
+    family = "prior"
+
+    def __init__(self, problem: SurrogateProblem) -> None:
+        """Take up a problem.
+
+        Raises:
+            InvalidError: If it holds no earlier screen, or there is any setting.
+        """
+        if problem.settings:
+            msg = "The surrogate 'prior' has no settings; remove them."
+            raise InvalidError(msg)
+        if not problem.prior:
+            msg = "The surrogate 'prior' needs an earlier screen; name one under [[prior]]."
+            raise InvalidError(msg)
+        self._readouts = problem.readouts
+        self._evidence = PriorEvidence(problem.prior, problem.representations.doses)
+        screens = len(problem.prior)
+        self._slopes = np.tile([_EXPECTED, _MEASURED], screens) / np.sqrt(screens)
+        self._seed = 0
+        self._learned = Belief(*(np.zeros((0, problem.readouts)) for _ in range(3)))
+
+    def fit(
+        self, training: TrainingSet, rng: np.random.Generator, progress: Progress = silent
+    ) -> None:
+        """Draw the slopes; a training set, which may be empty, only says what to predict again."""
+        self._seed = int(rng.integers(2**31))
+        self._learned = self.believe(training.combinations)
+
+    def believe(self, combinations: Combinations) -> Belief:
+        """Mean and spread in SDs of the earlier screens' readouts, the same for every readout."""
+        columns = self._evidence.columns(combinations)
+        spread = np.sqrt((columns**2 * self._slopes**2).sum(axis=1))
+        shape = (1, self._readouts)
+        return Belief(
+            np.tile((columns @ self._slopes)[:, None], shape),
+            np.tile(np.maximum(spread, 1e-6)[:, None], shape),
+            np.ones((len(combinations), self._readouts)),
+        )
+
+    def out_of_fold(self) -> Belief:
+        """As `believe`: nothing was learned from the rows."""
+        return self._learned
+
+    def member_means(self, combinations: Combinations) -> Tensor:
+        """64 draws of the slopes, shape (S, N, m), float32; their mean is the mean."""
+        generator = torch.Generator().manual_seed(self._seed)
+        half = torch.randn(_DRAWS // 2, len(self._slopes), generator=generator)
+        slopes = torch.as_tensor(self._slopes, dtype=torch.float32)
+        drawn = slopes + torch.cat([half, -half]) * slopes
+        columns = torch.as_tensor(self._evidence.columns(combinations), dtype=torch.float32)
+        return (drawn @ columns.T)[:, :, None].expand(-1, -1, self._readouts)
+
+    def noise_sd(self) -> Tensor:
+        """1: nearly all of a readout's spread is what earlier screens do not tell."""
+        return torch.ones(self._readouts)
+
+    def state(self) -> SurrogateState:
+        """The seed of the slopes, and what was believed of the last training set."""
+        arrays: dict[str, FloatArray] = {
+            "mean": self._learned.mean,
+            "epistemic_sd": self._learned.epistemic_sd,
+            "aleatoric_sd": self._learned.aleatoric_sd,
+        }
+        return SurrogateState(arrays, {"seed": self._seed})
+
+    def restore(self, state: SurrogateState) -> None:
+        """Become the surrogate that gave `state`."""
+        self._seed = int(str(state.settings["seed"]))
+        names = ("mean", "epistemic_sd", "aleatoric_sd")
+        self._learned = Belief(*(np.array(state.arrays[name]) for name in names))
+
+    def model(self) -> MemberModel:
+        """The BoTorch model over the draws."""
+        return MemberModel(self.member_means, self._readouts)

@@ -1,0 +1,1 @@
+"""URs made fit for learning: views joined, gaps filled, columns rotated and shortened."""
