@@ -54,7 +54,7 @@ def retrain(
         state = services.states.load(champion.id)
         champion_learned = unpacked(services.surrogate(campaign, standing.inputs), state)
     _, verdict, learned = learn_round(
-        lambda: services.surrogate(campaign, standing.inputs),
+        lambda: services.surrogate(campaign, standing.inputs, services.checkpoint_folder(campaign)),
         champion_learned,
         training,
         np.random.default_rng(seed),

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from surrogate.anchor import Anchor
 from surrogate.stacked_linear import StackedLinear
 
 
@@ -21,9 +22,13 @@ class Decoder(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Means of the readouts, shape (M, N, m)."""
-        hidden = torch.relu(self.inner(states))
-        predicted: Tensor = self.linear(states) + self.outer(hidden) * self._size + self.bias
+        predicted: Tensor = self.linear(states) + self.outer(self.hidden(states)) + self.bias
         return predicted
+
+    def hidden(self, states: Tensor) -> Tensor:
+        """The hidden layer, shape (M, N, w)."""
+        hidden: Tensor = torch.relu(self.inner(states)) * self._size
+        return hidden
 
     @torch.no_grad()
     def rescale(self, factor: Tensor, offset: Tensor) -> None:
@@ -32,7 +37,7 @@ class Decoder(nn.Module):
         self.outer.multiply(factor)
         self.bias.mul_(factor).add_(offset)
 
-    def prior(self) -> Tensor:
-        """Minus the log prior of each member, shape (M,), up to a constant."""
-        layers = self.linear.prior() + self.inner.prior() + self.outer.prior()
-        return layers + 0.5 * self.bias.flatten(1).square().sum(dim=1)
+    def anchors(self) -> list[Anchor]:
+        """What holds each parameter."""
+        layers = [each.anchor for each in (self.linear, self.inner, self.outer)]
+        return [*layers, Anchor(self.bias)]

@@ -8,8 +8,9 @@ they did not see sets how far they are trusted and how much noise is left
 (`surrogate.path_scales`).
 """
 
-import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import torch
@@ -18,27 +19,33 @@ from torch import Tensor
 from loop.domain.errors import IncompatibleError, NothingMeasuredError
 from loop.ports.arrays import (
     Belief,
-    BoolArray,
     Combinations,
     FloatArray,
     SurrogateState,
     TrainingSet,
 )
-from loop.ports.engine import Progress, SurrogateProblem, silent
+from loop.ports.engine import Compute, Progress, SurrogateProblem, silent
 from surrogate.bagging import bagging_masks
 from surrogate.botorch_model import MemberModel
-from surrogate.encoding import Encoder, Rows
+from surrogate.checkpoint import Checkpoint, fingerprint
+from surrogate.encoding import Encoder
+from surrogate.influence import approximate_moves
 from surrogate.learned_ensemble import LearnedEnsemble
+from surrogate.lesson import Lesson
 from surrogate.manipulator import Shape
 from surrogate.members import Members
 from surrogate.out_of_bag import Reliability, out_of_bag, reliability
 from surrogate.path_scales import PathScales, learned_logs
 from surrogate.placement import Placement
+from surrogate.precision import NAMES, Precision
+from surrogate.prediction import tiles
+from surrogate.prior_evidence import PriorEvidence
 from surrogate.readout_scale import ReadoutScale
+from surrogate.representation.whitening import Whitenings
+from surrogate.row_weights import row_weights
 from surrogate.set_kernel import SetKernel
 from surrogate.settings import Range, read_settings
-from surrogate.training import Lesson, Schedule, train
-from surrogate.whitening import Whitenings
+from surrogate.training import Schedule, train
 
 SETTINGS: Mapping[str, Range] = {
     "members": Range(16, 2, 1024, whole=True),
@@ -49,9 +56,8 @@ SETTINGS: Mapping[str, Range] = {
     "bag": Range(0.75, 0.05, 0.95),
     "steps": Range(120, 2, 1e6, whole=True),
     "learning_rate": Range(0.003, 1e-6, 1.0),
+    "tails": Range(0.0, 0.0, 1e6),
 }
-_CHUNK = 65_536
-_TILE_ON_CPU = 1_024
 
 
 class Ensemble:
@@ -62,11 +68,17 @@ class Ensemble:
 
     Settings: `members`; `width`, `state` and `interaction`, sizes of the networks; `components`
     kept of the URs; `bag`, the share of wells that each member sees; `steps` of training from
-    scratch (a warm start takes half); `learning_rate`. A restored ensemble keeps the sizes and
-    the share that it was begun with.
+    scratch (a warm start takes half); `learning_rate`; `tails`, the degrees of freedom of the
+    noise, where it has outliers (4 is heavy, 0 normal). A restored ensemble keeps the sizes and
+    the share that it was begun with. On CUDA alone: `precision` of training (`float32`, `tf32`,
+    `bf16`) and `compile`; a CPU takes float32 and compiles nothing.
+
+    Where the problem names a folder for checkpoints, training that was killed goes on from there
+    when the same fit is asked for again, and ends in the same state.
     """
 
     family = "ensemble"
+    moved_exactly = False
 
     def __init__(self, problem: SurrogateProblem) -> None:
         """Take up a problem.
@@ -75,8 +87,10 @@ class Ensemble:
             InvalidError: If a setting is unknown or out of range, or there is no such device.
         """
         self._problem = problem
-        self._settings = read_settings("ensemble", problem.settings, SETTINGS)
+        self._settings = read_settings("ensemble", problem.settings, SETTINGS, NAMES)
         self._placement = Placement.of(problem.compute)
+        self._precision = Precision.of(problem.settings, self._placement.device)
+        self._evidence = PriorEvidence(problem.prior, problem.representations.doses)
         self._learned: LearnedEnsemble | None = None
         self._encoder: Encoder | None = None
 
@@ -93,9 +107,11 @@ class Ensemble:
         if not np.isfinite(training.values).any():
             msg = "The training set holds no value; ingest results first."
             raise NothingMeasuredError(msg)
+        checkpoint = self._checkpoint(training, rng.bit_generator.state)
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         mask_seed = int(rng.integers(2**63))
         scale = ReadoutScale.of(training.values)
+        standard = scale.standardise(training.values)
         before = self._learned
         with self._placement.computing():
             whitenings = before.whitenings if before else self._whitenings()
@@ -104,20 +120,21 @@ class Ensemble:
                 members = self._begun(whitenings, scales, training, generator)
                 bag = self._settings["bag"]
             else:
-                members = self._continued(before, scale, scales, training, generator)
+                met = _met(training)
+                members = before.continued(scale, scales, met, generator, self._placement)
                 mask_seed, bag = before.mask_seed, before.bag
+            entered = torch.as_tensor(np.unique(training.combinations.contexts))
+            members.manipulator.enter(entered, first=before is None)
             masks = bagging_masks(mask_seed, members.shape.members, training.identities, bag)
             encoder = self._encoding(whitenings, self._placement.dtype)
-            lesson = self._lesson(encoder, training, scale, masks)
-            train(members, lesson, self._schedule(warm=before is not None), generator, progress)
-            predicted = torch.cat(list(self._tiles(members, encoder, training.combinations)), dim=1)
+            weights = row_weights(training)
+            lesson = Lesson.of(encoder, training, standard, weights, masks, self._placement)
+            schedule = self._schedule(warm=before is not None)
+            train(members, lesson, schedule, generator, progress, checkpoint, self._precision)
+            predicted = torch.cat(list(tiles(members, encoder, training.combinations)), dim=1)
             jury = out_of_bag(_numpy(predicted), masks)
-        trusted = reliability(
-            jury,
-            scale.standardise(training.values),
-            training.replicates,
-            training.spread / scale.sd,
-        )
+        spread = training.spread / scale.sd
+        trusted = reliability(jury, standard, training.replicates, spread)
         self._encoder = encoder
         self._learned = LearnedEnsemble(
             members=members,
@@ -129,13 +146,15 @@ class Ensemble:
             reliability=trusted,
             out_of_fold=_belief(jury.mean, jury.variance, scale, trusted),
         )
+        if checkpoint:
+            checkpoint.remove()
 
     def believe(self, combinations: Combinations) -> Belief:
         """Predict N perturbations: the members' mean, their spread, and the noise of one well."""
         learned, encoder = self._known()
         means, variances = [], []
         with self._placement.computing():
-            for tile in self._tiles(learned.members, encoder, combinations):
+            for tile in tiles(learned.members, encoder, combinations):
                 means.append(_numpy(tile.mean(dim=0)))
                 variances.append(_numpy(tile.var(dim=0)))
         none = np.zeros((0, self._problem.readouts))
@@ -153,10 +172,34 @@ class Ensemble:
         size = self._placement.tensor(learned.scale.sd * learned.reliability.trust)
         centre = self._placement.tensor(learned.scale.mean)
         with self._placement.computing():
-            tiles = list(self._tiles(learned.members, encoder, combinations))
             none = size.new_zeros(learned.members.shape.members, 0, len(size))
-            whole = torch.cat([none, *tiles], dim=1)
+            whole = torch.cat([none, *tiles(learned.members, encoder, combinations)], dim=1)
             return whole.mul_(size).add_(centre).to(torch.float32)
+
+    @torch.no_grad()
+    def altered_states(self, combinations: Combinations) -> tuple[Tensor, Tensor]:
+        """What each member makes of the contexts, and its decoder's hidden layer.
+
+        Shapes (M, N, s) and (M, N, w), on the device; what new decoders are trained on.
+        """
+        learned, encoder = self._known()
+        shape = learned.members.shape
+        with self._placement.computing():
+            none = learned.members.contexts.new_zeros(shape.members, 0, shape.state)
+            states = [none, *tiles(learned.members, encoder, combinations, Members.states)]
+            whole = torch.cat(states, dim=1)
+            return whole, learned.members.decoder.hidden(whole)
+
+    def manipulators(self) -> str:
+        """A name for everything that altered states depend on: a fingerprint, in hex."""
+        learned, _ = self._known()
+        state = learned.packed()
+        about = {
+            name: array
+            for name, array in state.arrays.items()
+            if name.startswith(("network.", "whitening."))
+        }
+        return fingerprint(about, state.settings["scales"])
 
     def noise_sd(self) -> Tensor:
         """SD of a measured well about the members' mean, shape (m,), in readout units.
@@ -167,6 +210,27 @@ class Ensemble:
         parts = learned.reliability
         sd = learned.scale.sd * np.hypot(parts.noise, parts.misfit)
         return torch.as_tensor(sd, dtype=torch.float32, device=self._placement.device)
+
+    def moved_by(self, combinations: Combinations, training: TrainingSet) -> FloatArray:
+        """About how far each observation moves each mean from the prior mean, shape (N, n).
+
+        First readout, in its unit. An approximation: the moves of a Gaussian process with this
+        ensemble's learned variances, on the 2,000 observations most alike to what is asked.
+        """
+        learned, _ = self._known()
+        with self._placement.computing():
+            contexts = self._contexts(learned.whitenings, torch.float64)
+            moves = approximate_moves(
+                self._encoding(learned.whitenings, torch.float64),
+                SetKernel(contexts, self._evidence.names),
+                learned.logs[0],
+                training.combinations,
+                learned.scale.standardise(training.values)[:, 0],
+                training.replicates[:, 0],
+                combinations,
+            )
+        whole: FloatArray = moves * learned.scale.sd[0]
+        return whole
 
     def out_of_fold(self) -> Belief:
         """Each row of the last fit by the members that did not see it."""
@@ -219,7 +283,11 @@ class Ensemble:
 
     def _encoding(self, whitenings: Whitenings, dtype: torch.dtype) -> Encoder:
         return Encoder(
-            self._problem.representations, whitenings.perturbagens, self._placement.device, dtype
+            self._problem.representations,
+            whitenings.perturbagens,
+            self._placement.device,
+            dtype,
+            self._evidence,
         )
 
     def _contexts(self, whitenings: Whitenings, dtype: torch.dtype) -> Tensor:
@@ -233,7 +301,7 @@ class Ensemble:
         scale: ReadoutScale,
         rng: np.random.Generator,
     ) -> tuple[PathScales, Tensor]:
-        kernel = SetKernel(self._contexts(whitenings, torch.float64))
+        kernel = SetKernel(self._contexts(whitenings, torch.float64), self._evidence.names)
         logs = learned_logs(
             self._encoding(whitenings, torch.float64),
             kernel,
@@ -269,52 +337,23 @@ class Ensemble:
         members = Members(shape, scales, contexts, _met(training), generator)
         return members.to(self._placement.device, self._placement.dtype)
 
-    def _continued(
-        self,
-        before: LearnedEnsemble,
-        scale: ReadoutScale,
-        scales: PathScales,
-        training: TrainingSet,
-        generator: torch.Generator,
-    ) -> Members:
-        """A copy of the members in new units and scales; it predicts what they predicted."""
-        members = copy.deepcopy(before.members)
-        members.decoder.rescale(
-            self._placement.tensor(before.scale.sd / scale.sd),
-            self._placement.tensor((before.scale.mean - scale.mean) / scale.sd),
-        )
-        members.rescale(scales)
-        members.manipulator.meet(_met(training), generator)
-        return members
-
     def _schedule(self, warm: bool) -> Schedule:
         steps = int(self._settings["steps"])
-        return Schedule((steps + 1) // 2 if warm else steps, self._settings["learning_rate"])
-
-    def _lesson(
-        self, encoder: Encoder, training: TrainingSet, scale: ReadoutScale, masks: BoolArray
-    ) -> Lesson:
-        standard = scale.standardise(training.values)
-        there = np.isfinite(standard)
-        weights = np.where(there, np.maximum(training.replicates, 1), 0) * masks[:, :, None]
-        return Lesson(
-            *encoder(training.combinations),
-            self._placement.tensor(np.where(there, standard, 0.0)),
-            self._placement.tensor(weights),
+        return Schedule(
+            (steps + 1) // 2 if warm else steps,
+            self._settings["learning_rate"],
+            self._settings["tails"],
         )
 
-    @torch.no_grad()
-    def _tiles(
-        self, members: Members, encoder: Encoder, combinations: Combinations
-    ) -> Iterator[Tensor]:
-        """Every member's prediction in standard units, a tile of rows at a time, (M, tile, m)."""
-        tile = _TILE_ON_CPU if self._placement.device.type == "cpu" else _CHUNK
-        for start in range(0, len(combinations), _CHUNK):
-            items, rows = encoder(combinations[slice(start, start + _CHUNK)])
-            tables = members.tables(items)
-            for first in range(0, len(rows.contexts), tile):
-                part = slice(first, first + tile)
-                yield members(tables, Rows(rows.places[part], rows.contexts[part]))
+    def _checkpoint(self, training: TrainingSet, state: object) -> Checkpoint | None:
+        """Where this fit may keep its moments; `state` is that of the random numbers it takes."""
+        if self._problem.checkpoint is None:
+            return None
+        parent = self._learned.packed() if self._learned else None
+        unplaced = replace(self._problem, checkpoint=None, compute=Compute())
+        compute = (str(self._placement.device), str(self._placement.dtype), torch.__version__)
+        name = fingerprint(training, unplaced, compute, version("pertloop"), parent, state)
+        return Checkpoint(self._problem.checkpoint, name)
 
 
 def _belief(

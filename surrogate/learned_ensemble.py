@@ -1,5 +1,6 @@
 """What an ensemble has learned, and the same as plain data."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -16,7 +17,7 @@ from surrogate.out_of_bag import Reliability
 from surrogate.path_scales import PathScales
 from surrogate.placement import Placement
 from surrogate.readout_scale import ReadoutScale
-from surrogate.whitening import Whitenings
+from surrogate.representation.whitening import Whitenings
 
 _NETWORK = "network."
 
@@ -38,6 +39,27 @@ class LearnedEnsemble:
     mask_seed: int
     reliability: Reliability
     out_of_fold: Belief
+
+    def continued(
+        self,
+        scale: ReadoutScale,
+        scales: PathScales,
+        met: Tensor,
+        generator: torch.Generator,
+        placement: Placement,
+    ) -> Members:
+        """A copy of the members in new units and scales; it predicts what they predicted.
+
+        Perturbagens that are `met` for the first time get parameters of their own.
+        """
+        members = copy.deepcopy(self.members)
+        members.decoder.rescale(
+            placement.tensor(self.scale.sd / scale.sd),
+            placement.tensor((self.scale.mean - scale.mean) / scale.sd),
+        )
+        members.rescale(scales)
+        members.manipulator.meet(met, generator)
+        return members
 
     def packed(self) -> SurrogateState:
         """As plain data."""
@@ -71,12 +93,15 @@ class LearnedEnsemble:
             for name, array in arrays.items()
             if name.startswith(_NETWORK)
         }
+        # Snapshots of 0.1.0 do not say which contexts had been met: then all count as met.
+        contexts = network["contexts"]
+        network.setdefault("manipulator.unmet", contexts.new_zeros(len(contexts), 1))
         home = network["manipulator.home"]
         seen = torch.nonzero(home < network["manipulator.own_effect"].shape[1]).flatten()
         members = Members(
             Shape(**_mapping(settings["shape"])),
             PathScales(**_mapping(settings["scales"])),
-            network["contexts"],
+            contexts,
             seen,
             torch.Generator(),
         )

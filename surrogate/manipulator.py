@@ -8,16 +8,21 @@ explicitly, and every path starts at zero and is scaled by what the data say of 
 (`surrogate.path_scales`): a few hundred wells cannot teach a free network which path matters.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from surrogate.anchor import Anchor
 from surrogate.encoding import Items, Rows
 from surrogate.path_scales import PathScales
 from surrogate.set_kernel import OWN
+from surrogate.set_sums import set_sums
 from surrogate.stacked_linear import StackedLinear
+
+_STRANGERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,18 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemTable:
+    """What depends on the item alone; the last row is 0.
+
+    `plain`, shape (M, U + 1, s + w), adds up over a set: effects, then what goes to the hidden
+    layer. `factors`, shape (M, U + 1, 2q), meet in pairs.
+    """
+
+    plain: Tensor
+    factors: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class ContextTable:
     """What depends on the context alone, each (M, C, ...).
 
@@ -65,7 +82,6 @@ class Manipulator(nn.Module):
         m, w, s, q = shape.members, shape.width, shape.state, shape.interaction
         r, c = shape.rank, shape.context_rank
         self._shape = shape
-        self._splits = [s, q, q, q, w]
         self.project = StackedLinear(m, r, w, generator)
         self.factors = StackedLinear(m, w, 2 * q, generator)
         self.inner = StackedLinear(m, w, w, generator)
@@ -77,6 +93,12 @@ class Manipulator(nn.Module):
         self.own_vector = nn.Parameter(self.own_start.clone())
         self.home: Tensor
         self.register_buffer("home", _homes(seen, shape.perturbagens))
+        self.stranger_start: Tensor
+        self.register_buffer("stranger_start", _strangers(m, _STRANGERS, s), persistent=False)
+        self.abroad_start: Tensor
+        self.register_buffer("abroad_start", _strangers(m, shape.contexts, s), persistent=False)
+        self.unmet: Tensor
+        self.register_buffer("unmet", torch.zeros(shape.contexts, 1))
         self.slope = nn.Parameter(torch.zeros(m, 1, s + w))
         self.shift = StackedLinear(m, w, s + w, generator, gain=0.3)
         self.context_state = StackedLinear(m, c, s, generator, gain=0.0)
@@ -112,6 +134,13 @@ class Manipulator(nn.Module):
         self.home = _homes(after, len(self.home)).to(self.home.device)
 
     @torch.no_grad()
+    def enter(self, contexts: Tensor, first: bool) -> None:
+        """Take some contexts for met; on the `first` occasion all others for unmet."""
+        if first:
+            self.unmet.fill_(1.0)
+        self.unmet[contexts.to(self.unmet.device)] = 0.0
+
+    @torch.no_grad()
     def rescale(self, before: PathScales, after: PathScales) -> None:
         """Change the scales of all paths without changing what is predicted."""
         own = before.own_effect / after.own_effect
@@ -124,34 +153,40 @@ class Manipulator(nn.Module):
         self.context_gain.multiply(before.gain / after.gain)
         self.context_pair_gain.multiply(before.pair_gain / after.pair_gain)
 
-    def vectors(self, items: Items, scales: PathScales) -> Tensor:
-        """What each item adds to every path, shape (M, U + 1, s + 3q + w); the last row is 0."""
-        home = self.home[items.perturbagens]
-        own_effect, own_vector = (
-            functional.pad(each, (0, 0, 0, 1)).index_select(1, home)
-            for each in (self.own_effect, self.own_vector)
-        )
-        effect = self.effect(items.features) * (scales.effect * max(self._shape.rank, 1) ** -0.5)
-        effect = effect + (own_effect + self.unknown * (1 - items.known)) * scales.own_effect
-        size = torch.where(items.known > 0, OWN**0.5, 1.0).to(items.known)
-        vector = self.project(items.features) + own_vector * size
+    def vectors(self, items: Items, scales: PathScales) -> ItemTable:
+        """What each item adds; one more row, the last, is all 0 and stands for an empty slot."""
+        nothing = (0, 0, 0, 1)
+        features = functional.pad(items.features, nothing)
+        unknown = functional.pad(1 - items.known, nothing)
+        home = functional.pad(self.home[items.perturbagens], (0, 1), value=self.own_effect.shape[1])
+        own_effect, own_vector = (_own(each, home) for each in (self.own_effect, self.own_vector))
+        effect = self.effect(features * (scales.effect * max(self._shape.rank, 1) ** -0.5))
+        own_effect = torch.addcmul(own_effect, self.unknown, unknown)
+        strange = unknown * (home >= self.own_effect.shape[1]).to(unknown)[:, None]
+        if bool(strange.any()):
+            places = functional.pad(items.perturbagens % _STRANGERS, (0, 1))
+            doubt = self.stranger_start.index_select(1, places)
+            own_effect = torch.addcmul(own_effect, doubt, strange)
+        effect = torch.add(effect, own_effect, alpha=scales.own_effect)
+        size = torch.where(unknown > 0, 1.0, OWN**0.5).to(unknown)
+        vector = torch.addcmul(self.project(features), own_vector, size)
         if self._shape.doses:
-            lean = functional.softplus(self.slope + 1) * items.doses + self.shift(vector)
+            doses = functional.pad(items.doses, nothing)
+            lean = functional.softplus(self.slope + 1) * doses + self.shift(vector)
             gate = 2 * torch.sigmoid(lean)
             effect, vector = (
                 effect * gate[..., : effect.shape[2]],
                 vector * gate[..., effect.shape[2] :],
             )
-        left, right = self.factors(vector).chunk(2, dim=2)
-        whole = torch.cat([effect, left, right, left * right, self.inner(vector)], dim=2)
-        return functional.pad(whole, (0, 0, 0, 1))
+        return ItemTable(torch.cat([effect, self.inner(vector)], dim=2), self.factors(vector))
 
     def context_table(self, contexts: Tensor, scales: PathScales) -> ContextTable:
         """All that depends on the C contexts alone, given their columns, shape (C, c)."""
         size = max(self._shape.context_rank, 1) ** -0.5
         hidden = self.context_hidden(contexts)
+        doubt = self.abroad_start * (self.unmet * scales.context)
         return ContextTable(
-            self.context_state(contexts) * (scales.context * size),
+            self.context_state(contexts) * (scales.context * size) + doubt,
             1 + self.context_gain(contexts) * scales.gain,
             1 + self.context_pair_gain(contexts) * scales.pair_gain,
             hidden,
@@ -159,15 +194,14 @@ class Manipulator(nn.Module):
         )
 
     def forward(
-        self, vectors: Tensor, context: ContextTable, rows: Rows, scales: PathScales
+        self, vectors: ItemTable, context: ContextTable, rows: Rows, scales: PathScales
     ) -> Tensor:
         """Altered states, shape (M, N, s)."""
-        k, q = rows.places.shape[1], self._splits[1]
-        summed = vectors.index_select(1, rows.places[:, 0])
-        for slot in range(1, k):
-            summed = summed + vectors.index_select(1, rows.places[:, slot])
-        effect, left, right, own, inner = torch.split(summed, self._splits, dim=2)
-        pairs = (left * right - own) * at(context.pair_gain, rows.contexts)
+        k, q = rows.places.shape[1], self._shape.interaction
+        summed, pairs = set_sums(vectors.plain, vectors.factors, rows.places)
+        effect, inner = torch.split(summed, [self._shape.state, self._shape.width], dim=2)
+        if self._shape.context_rank:
+            pairs = pairs * at(context.pair_gain, rows.contexts)
         hidden = inner * k**-0.5 + at(context.hidden, rows.contexts)
         change = (
             effect * at(context.gain, rows.contexts)
@@ -175,7 +209,7 @@ class Manipulator(nn.Module):
             + self._free(hidden, scales)
             - at(context.at_rest, rows.contexts)
         )
-        empty = (rows.places == vectors.shape[1] - 1).all(dim=1)
+        empty = (rows.places == vectors.plain.shape[1] - 1).all(dim=1)
         altered: Tensor = at(context.state, rows.contexts) + change.masked_fill(
             empty[None, :, None], 0.0
         )
@@ -186,12 +220,17 @@ class Manipulator(nn.Module):
         freed: Tensor = self.outer(torch.relu(hidden)) * (scales.free * width**-0.5)
         return freed
 
-    def prior(self) -> Tensor:
-        """Minus the log prior of each member, shape (M,), up to a constant."""
-        layers = [each.prior() for each in self.children() if isinstance(each, StackedLinear)]
-        free = [self.own_effect, self.unknown, self.own_vector - self.own_start, self.slope]
-        own = [0.5 * each.flatten(1).square().sum(dim=1) for each in free]
-        return torch.stack(layers + own).sum(dim=0)
+    def anchors(self) -> list[Anchor]:
+        """What holds each parameter that is in use."""
+        unused = () if self._shape.doses else (self.shift,)
+        layers = [
+            each.anchor
+            for each in self.children()
+            if isinstance(each, StackedLinear) and each not in unused
+        ]
+        slope = [Anchor(self.slope)] if self._shape.doses else []
+        own = [Anchor(self.own_effect), Anchor(self.own_vector, self.own_start)]
+        return [*layers, *own, Anchor(self.unknown), *slope]
 
 
 def at(table: Tensor, contexts: Tensor) -> Tensor:
@@ -204,3 +243,24 @@ def _homes(seen: Tensor, perturbagens: int) -> Tensor:
     homes = torch.full((perturbagens,), len(seen), dtype=torch.int64)
     homes[seen] = torch.arange(len(seen))
     return homes
+
+
+def _own(table: Tensor, home: Tensor) -> Tensor:
+    """Rows of a table of own parameters, 0 for a home past its end."""
+    last = table.shape[1] - 1
+    if last < 0:
+        return table.new_zeros(table.shape[0], len(home), table.shape[2])
+    return table.index_select(1, home.clamp(max=last)) * (home <= last).to(table)[:, None]
+
+
+def _strangers(members: int, count: int, state: int) -> Tensor:
+    """What members make of what nobody has met, shape (M, count, s).
+
+    Perturbagens with neither a UR nor a measurement (those 64 places apart share theirs), and
+    contexts without one. Unit draws from the prior, since nothing else is known; they differ
+    between members, which is the doubt, and cancel in the mean. They are always the same, so
+    they are no part of a state.
+    """
+    drawn = torch.randn(members, count, state, generator=torch.Generator().manual_seed(count))
+    centred: Tensor = drawn - drawn.mean(dim=0)
+    return centred * math.sqrt(members / max(members - 1, 1))

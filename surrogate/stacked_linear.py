@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from surrogate.anchor import Anchor
+
 
 class StackedLinear(nn.Module):
     """M linear maps side by side, `weight` of shape (M, in, out).
@@ -34,10 +36,10 @@ class StackedLinear(nn.Module):
             inputs = inputs.expand(self.weight.shape[0], -1, -1)
         return torch.bmm(inputs, self.weight)
 
-    def prior(self) -> Tensor:
-        """Minus the log prior of each member, shape (M,), up to a constant."""
-        away = (self.weight - self.start).flatten(1)
-        return 0.5 * self._precision * away.square().sum(dim=1)
+    @property
+    def anchor(self) -> Anchor:
+        """What holds the weights."""
+        return Anchor(self.weight, self.start, self._precision)
 
     @torch.no_grad()
     def multiply(self, factor: Tensor | float) -> None:
