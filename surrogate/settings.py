@@ -1,6 +1,6 @@
 """Settings from a campaign file, checked against what a surrogate understands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loop.domain.errors import InvalidError
@@ -20,19 +20,25 @@ class Range:
 
 
 def read_settings(
-    surrogate: str, given: Mapping[str, Setting], known: Mapping[str, Range]
+    surrogate: str,
+    given: Mapping[str, Setting],
+    known: Mapping[str, Range],
+    others: Sequence[str] = (),
 ) -> dict[str, float]:
-    """Every known setting by name, the given ones in place of the defaults.
+    """Every known numeric setting by name, the given ones in place of the defaults.
+
+    `others` are names of further settings that are no numbers; they are read elsewhere.
 
     Raises:
         InvalidError: If a name is unknown, or a value is no number in its range.
     """
+    every = [*known, *others]
     for name in given:
-        if name not in known:
-            takes = ", ".join(sorted(known)) or "no settings"
+        if name not in every:
+            takes = ", ".join(sorted(every)) or "no settings"
             msg = (
                 f"[surrogate] {name}: the {surrogate} surrogate has no such setting."
-                f"{did_you_mean(name, known)} It takes: {takes}."
+                f"{did_you_mean(name, every)} It takes: {takes}."
             )
             raise InvalidError(msg)
     return {

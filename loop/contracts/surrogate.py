@@ -1,6 +1,7 @@
 """What every surrogate owes, as tests."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ from loop.domain.errors import InvalidError, NothingMeasuredError
 from loop.ports.arrays import (
     Belief,
     Combinations,
+    FloatArray,
+    PriorScreen,
     Representations,
     SurrogateState,
     TrainingSet,
+    View,
 )
 from loop.ports.engine import Compute, Surrogate, SurrogateFactory, SurrogateProblem
 
@@ -25,8 +29,11 @@ class SurrogateContract:
     """Laws of `Surrogate`. Subclass it, and give the factory.
 
     The suite asks with 9 perturbagens at up to 2 dose levels, sets of up to 3 of them in 2
-    contexts, 2 readouts, and some 40 observations.
+    contexts, 2 readouts, and some 40 observations. A surrogate that believes the same of
+    everything says so by `tells_apart = False`; it owes no more doubt where nothing is known.
     """
+
+    tells_apart = True
 
     @pytest.fixture
     def factory(self) -> SurrogateFactory:
@@ -229,9 +236,133 @@ class SurrogateContract:
         with pytest.raises(KeyboardInterrupt):
             factory(problem()).fit(observations(10), np.random.default_rng(0), cancel)
 
+    def test_the_empty_set_is_the_control_of_its_context(self, surrogate: Surrogate) -> None:
+        """Whatever stands in the slots that are empty, and surer than a set nobody has met."""
+        empty = np.full((2, _SLOTS), -1)
+        contexts = np.array([0, 1])
+        control = surrogate.believe(Combinations(empty, empty, contexts))
+        written_otherwise = surrogate.believe(Combinations(empty, np.zeros_like(empty), contexts))
 
-def problem(**settings: str | float | bool) -> SurrogateProblem:
-    """The problem that the suite asks about."""
+        _same(control, written_otherwise)
+        if self.tells_apart:
+            stranger = surrogate.believe(_alone([_PERTURBAGENS - 1], [0]))
+            assert (control.epistemic_sd[0] < stranger.epistemic_sd[0]).all()
+
+    def test_a_readout_in_other_units_gives_the_same_beliefs(
+        self, factory: SurrogateFactory
+    ) -> None:
+        """Up to the unit: so whatever is chosen from them stays the same."""
+        plain = observations(40)
+        other = replace(plain, values=250.0 * plain.values - 4_000.0, spread=250.0 * plain.spread)
+
+        first = _fitted(factory, plain).believe(every_kind())
+        second = _fitted(factory, other).believe(every_kind())
+
+        size = plain.values.std(axis=0)
+        within = 0.02 * size
+        assert (np.abs((second.mean + 4_000.0) / 250.0 - first.mean) < within).all()
+        assert (np.abs(second.epistemic_sd / 250.0 - first.epistemic_sd) < within).all()
+        assert (np.abs(second.aleatoric_sd / 250.0 - first.aleatoric_sd) < within).all()
+
+    def test_shuffled_values_cannot_be_predicted_out_of_fold(
+        self, factory: SurrogateFactory
+    ) -> None:
+        """No leak: over a few shuffles the correlation is about 0, or less."""
+        found = []
+        for seed in range(4):
+            training = observations(60)
+            order = np.random.default_rng(seed).permutation(60)
+            shuffled = replace(training, values=training.values[order])
+            folded = _fitted(factory, shuffled).out_of_fold()
+            found += [
+                _correlation(*pair) for pair in zip(folded.mean.T, shuffled.values.T, strict=True)
+            ]
+
+        assert np.mean(found) < 0.2
+
+    def test_a_perturbagen_that_nobody_has_met_is_in_more_doubt(self, surrogate: Surrogate) -> None:
+        """Without a UR and never measured, against those that were measured."""
+        met = surrogate.believe(_alone(list(range(6)), [0] * 6))
+        stranger = surrogate.believe(_alone([_PERTURBAGENS - 1], [0]))
+
+        if self.tells_apart:
+            assert (stranger.epistemic_sd[0] > met.epistemic_sd.mean(axis=0)).all()
+
+    def test_a_context_that_nobody_has_met_is_in_more_doubt(
+        self, factory: SurrogateFactory
+    ) -> None:
+        """Against the same perturbagens in contexts that were measured."""
+        plain = problem()
+        three = replace(plain, representations=replace(plain.representations, contexts=np.eye(3)))
+        surrogate = _fitted(factory, observations(40), three)
+        met, strange = (surrogate.believe(_alone(list(range(6)), [where] * 6)) for where in (0, 2))
+
+        if self.tells_apart:
+            assert (strange.epistemic_sd.mean(axis=0) > met.epistemic_sd.mean(axis=0)).all()
+
+    def test_a_readout_that_never_varies_is_learned_from(self, factory: SurrogateFactory) -> None:
+        """Then it is believed, finitely and with some noise."""
+        training = observations(20)
+        training.values[:, 0] = 3.0
+        surrogate = _fitted(factory, training)
+        belief = surrogate.believe(every_kind())
+
+        assert np.isfinite(belief.sd).all()
+        assert (belief.aleatoric_sd > 0).all()
+        np.testing.assert_allclose(belief.mean[:, 0], 3.0, atol=0.5)
+        assert np.isfinite(surrogate.out_of_fold().mean).all()
+
+    def test_an_infinite_value_is_a_missing_one(self, factory: SurrogateFactory) -> None:
+        """It teaches what NaN would have taught."""
+        missing, infinite = observations(20), observations(20)
+        missing.values[3, 0] = np.nan
+        infinite.values[3, 0] = np.inf
+
+        _same(
+            _fitted(factory, missing).believe(every_kind()),
+            _fitted(factory, infinite).believe(every_kind()),
+        )
+
+    def test_views_may_miss_rows(self, factory: SurrogateFactory) -> None:
+        """Perturbagens that one view knows and another does not are learned around."""
+        seen = problem(views=True)
+        surrogate = _fitted(factory, observations(40), seen)
+        restored = factory(seen)
+        restored.restore(_through_bytes(surrogate.state()))
+
+        assert np.isfinite(surrogate.believe(every_kind()).sd).all()
+        _same(restored.believe(every_kind()), surrogate.believe(every_kind()))
+
+    def test_an_earlier_screen_may_be_attached(self, factory: SurrogateFactory) -> None:
+        """Of another library; a restored surrogate finds it again."""
+        told = replace(problem(), prior=(earlier_screen(),))
+        surrogate = _fitted(factory, observations(40), told)
+        restored = factory(told)
+        restored.restore(_through_bytes(surrogate.state()))
+
+        assert np.isfinite(surrogate.believe(every_kind()).sd).all()
+        _same(restored.believe(every_kind()), surrogate.believe(every_kind()))
+
+    def test_a_library_without_urs_or_contexts_is_enough(self, factory: SurrogateFactory) -> None:
+        """Identity is all there is, in one context."""
+        bare = Representations(
+            np.zeros((_PERTURBAGENS, 0)),
+            np.zeros(_PERTURBAGENS, dtype=bool),
+            np.ones((1, 1)),
+            problem().representations.doses,
+        )
+        training = observations(40)
+        contexts = np.zeros(40, dtype=np.int64)
+        alone = replace(training, combinations=replace(training.combinations, contexts=contexts))
+        surrogate = _fitted(factory, alone, replace(problem(), representations=bare))
+        asked = replace(every_kind(), contexts=np.zeros(len(every_kind()), dtype=np.int64))
+
+        assert np.isfinite(surrogate.believe(asked).mean).all()
+        assert (surrogate.believe(asked).sd > 0).all()
+
+
+def problem(views: bool = False, **settings: str | float | bool) -> SurrogateProblem:
+    """The problem that the suite asks about; with two `views`, each knows some rows only."""
     rng = np.random.default_rng(11)
     known = np.arange(_PERTURBAGENS) < _KNOWN
     doses = np.full((_PERTURBAGENS, 2), np.nan)
@@ -240,6 +371,8 @@ def problem(**settings: str | float | bool) -> SurrogateProblem:
     representations = Representations(
         rng.normal(size=(_PERTURBAGENS, 4)) * known[:, None], known, np.eye(2), doses
     )
+    if views:
+        representations = _in_views(representations)
     return SurrogateProblem(representations, _SLOTS, _READOUTS, settings, Compute(threads=1))
 
 
@@ -293,8 +426,49 @@ def observations(count: int, missing: float = 0.0) -> TrainingSet:
     )
 
 
-def _fitted(factory: SurrogateFactory, training: TrainingSet) -> Surrogate:
-    surrogate = factory(problem())
+def earlier_screen() -> PriorScreen:
+    """45 pairs of 10 perturbagens, 7 of which the suite's library has too."""
+    rng = np.random.default_rng(13)
+    pairs = np.array([(one, other) for one in range(10) for other in range(one + 1, 10)])
+    effect = rng.normal(size=10)
+    return PriorScreen(
+        name="earlier.csv, growth",
+        combinations=Combinations(pairs, np.zeros_like(pairs), np.zeros(len(pairs), dtype=int)),
+        values=effect[pairs].sum(axis=1) + 0.3 * rng.normal(size=len(pairs)),
+        doses=np.zeros((10, 1)),
+        positions=np.array([*range(7), -1, -1]),
+    )
+
+
+def _in_views(representations: Representations) -> Representations:
+    """Two views of 2 columns: rows 0 to 4 are in the first, rows 2 to 6 in the second."""
+    rows = np.arange(_PERTURBAGENS)
+    first, second = rows < 5, (rows >= 2) & (rows < _KNOWN)
+    table = representations.perturbagens.copy()
+    table[:, :2] *= first[:, None]
+    table[:, 2:] *= second[:, None]
+    views = View("first", 2, first), View("second", 2, second)
+    return replace(representations, perturbagens=table, known=first | second, views=views)
+
+
+def _alone(perturbagens: list[int], contexts: list[int]) -> Combinations:
+    """Single perturbagens, each in a context."""
+    components = np.full((len(perturbagens), _SLOTS), -1)
+    components[:, 0] = perturbagens
+    return Combinations(components, np.where(components < 0, -1, 0), np.array(contexts))
+
+
+def _correlation(first: FloatArray, second: FloatArray) -> float:
+    """0 where either is constant."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _fitted(
+    factory: SurrogateFactory, training: TrainingSet, asked: SurrogateProblem | None = None
+) -> Surrogate:
+    surrogate = factory(asked or problem())
     surrogate.fit(training, np.random.default_rng(3))
     return surrogate
 
