@@ -1,5 +1,7 @@
 """A round in numbers: what was believed before the batch was measured, against what came."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from loop.domain.batch import Batch, Choice, ChosenBy, PredictedReadout, RoundScores
@@ -10,26 +12,43 @@ from loop.ports.arrays import BoolArray, FloatArray
 from loop.scores import nll, rmse, share, spearman
 
 
-def round_scores(batch: Batch, observed: Observed, readout: Readout) -> RoundScores:
-    """Score a batch on its measured perturbations; None for what cannot be computed.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A chosen perturbation that was measured, with the belief held before, if there was one.
 
-    A perturbation made in several wells is held against the belief about their mean. Reference
-    designs have been seen before and do not count.
+    `belief` is about the mean of as many wells as were measured; `audit`: drawn by lot.
     """
-    rows = [
-        (_belief(choice, found), found.mean, choice.chosen_by is ChosenBy.AUDIT)
+
+    belief: PredictedReadout | None
+    value: float
+    audit: bool
+
+    @property
+    def inside(self) -> bool:
+        """Whether the 90 % interval held the value; False without a belief."""
+        return self.belief is not None and self.belief.low <= self.value <= self.belief.high
+
+
+def judged(batch: Batch, observed: Observed, readout: Readout) -> list[Judged]:
+    """What was measured of a batch. Reference designs have been seen before and do not count."""
+    return [
+        Judged(_belief(choice, found), found.mean, choice.chosen_by is ChosenBy.AUDIT)
         for choice in batch.choices
         if choice.chosen_by is not ChosenBy.REFERENCE
         and (found := observed.by_key.get(choice.perturbation.key, {}).get(readout.name))
     ]
-    values = np.array([value for _, value, _ in rows])
-    hits = int(sum(readout.is_hit(value) for value in values)) if readout.has_threshold else None
-    believed = [(b, value, by_lot) for b, value, by_lot in rows if b is not None]
-    mean = np.array([b.mean for b, _, _ in believed])
-    sd = np.array([b.sd for b, _, _ in believed])
-    known = np.array([value for _, value, _ in believed])
-    inside = np.array([b.low <= value <= b.high for b, value, _ in believed], dtype=np.bool_)
-    audit = np.array([by_lot for _, _, by_lot in believed], dtype=np.bool_)
+
+
+def round_scores(batch: Batch, observed: Observed, readout: Readout) -> RoundScores:
+    """Score a batch on its measured perturbations; None for what cannot be computed."""
+    rows = judged(batch, observed, readout)
+    hits = sum(readout.is_hit(row.value) for row in rows) if readout.has_threshold else None
+    believed = [(row, row.belief) for row in rows if row.belief is not None]
+    mean = np.array([b.mean for _, b in believed])
+    sd = np.array([b.sd for _, b in believed])
+    known = np.array([row.value for row, _ in believed])
+    inside = np.array([row.inside for row, _ in believed], dtype=np.bool_)
+    audit = np.array([row.audit for row, _ in believed], dtype=np.bool_)
     return RoundScores(
         measured=len(rows),
         hits=hits,
@@ -39,7 +58,8 @@ def round_scores(batch: Batch, observed: Observed, readout: Readout) -> RoundSco
         spearman=spearman(known, mean),
         coverage90=share(inside),
         audit_rmse=_part(known, mean, audit),
-        audit_coverage90=share(inside[audit]) if len(inside) else None,
+        audit_coverage90=share(inside[audit]),
+        selected_coverage90=share(inside[~audit]),
     )
 
 

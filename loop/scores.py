@@ -3,8 +3,11 @@
 import numpy as np
 from scipy.stats import rankdata
 
-from loop.calibration import gaussian_nll
-from loop.ports.arrays import BoolArray, FloatArray
+from loop.calibration import tailed_nll
+from loop.ports.arrays import BoolArray, FloatArray, IntArray
+
+FAR = 3.0
+_LEAST_FREEDOM = 10
 
 
 def rmse(values: FloatArray, mean: FloatArray) -> float | None:
@@ -20,10 +23,28 @@ def spearman(values: FloatArray, mean: FloatArray) -> float | None:
 
 
 def nll(values: FloatArray, mean: FloatArray, sd: FloatArray) -> float | None:
-    """Mean Gaussian negative log likelihood in nats; None of nothing."""
-    return float(gaussian_nll(values, mean, sd).mean()) if len(values) else None
+    """Mean negative log likelihood under `calibration.tailed_nll` in nats; None of nothing."""
+    return float(tailed_nll(values, mean, sd).mean()) if len(values) else None
 
 
 def share(inside: BoolArray) -> float | None:
     """The share that is true; None of nothing."""
     return float(inside.mean()) if len(inside) else None
+
+
+def far_out(values: FloatArray, mean: FloatArray, sd: FloatArray) -> float | None:
+    """The share more than three calibrated SDs off (a normal belief: 0.0027); None of nothing."""
+    return share(np.abs(values - mean) > FAR * sd)
+
+
+def replicate_sd(replicates: IntArray, spread: FloatArray) -> float | None:
+    """The pooled SD between replicates of one readout; None below ten degrees of freedom.
+
+    Args:
+        replicates: Wells behind each value, shape (n,).
+        spread: SD between them, shape (n,), NaN where there are fewer than two.
+    """
+    freedom = np.where(np.isfinite(spread), replicates - 1, 0)
+    if freedom.sum() < _LEAST_FREEDOM:
+        return None
+    return float(np.sqrt((freedom * np.nan_to_num(spread) ** 2).sum() / freedom.sum()))

@@ -8,6 +8,7 @@ from loop.domain.campaign import Campaign
 from loop.domain.goal import smaller_is_better
 from loop.domain.observation import ResultsFile
 from loop.domain.snapshot import Snapshot
+from loop.honesty import Coverage, coverage, warnings
 from loop.provided import Services
 from loop.standing import Record, read_record
 
@@ -36,7 +37,9 @@ class Status:
     """A campaign at a glance. `next_step` is a sentence with the command to type.
 
     `new_observations` counts the perturbations of which the newest snapshot has not seen every
-    value: new ones, later replicates and revisions.
+    value: new ones, later replicates and revisions. `coverage` is that of the newest chosen and
+    audit wells; `notes` are sentences about plates that are not learned from, and about promises
+    that the surrogate or the lab did not keep.
     """
 
     campaign: Campaign
@@ -47,6 +50,7 @@ class Status:
     rejected_rows: int
     champion: Snapshot | None
     new_observations: int
+    coverage: Coverage
     notes: tuple[str, ...]
     next_step: str
 
@@ -71,7 +75,8 @@ def campaign_status(services: Services, name: str) -> Status:
         rejected,
         record.champion,
         fresh,
-        record.observed.notes,
+        coverage(record),
+        record.observed.notes + warnings(record),
         _next_step(record, fresh),
     )
 

@@ -108,7 +108,8 @@ class RoundScores:
     """How the belief held before a batch compares with what came back (primary readout).
 
     `hit_rate` is hits per measured perturbation; `coverage90` and `spearman` concern all
-    measured perturbations of the batch, `audit_*` its audit wells. None: not computable.
+    measured perturbations of the batch, `audit_*` its audit wells, `selected_*` those that the
+    acquisition chose. None: not computable.
     """
 
     measured: int
@@ -120,6 +121,7 @@ class RoundScores:
     coverage90: float | None
     audit_rmse: float | None
     audit_coverage90: float | None
+    selected_coverage90: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from scipy.stats import beta, norm
+from scipy.stats import beta
 
-from loop.domain.batch import ChosenBy
+from loop.calibration import tailed_quantile
 from loop.domain.goal import Readout, smaller_is_better
 from loop.domain.plate import Plate, Role
+from loop.rounds import judged
 from loop.standing import Record
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"
@@ -37,18 +38,16 @@ class Point:
 
 def predicted_points(record: Record) -> list[Point]:
     """Everything that was predicted before it was measured, but for reference designs."""
-    name = record.campaign.readout.name
-    points = []
-    for batch in record.batches:
-        for choice in batch.choices:
-            found = record.observed.by_key.get(choice.perturbation.key, {}).get(name)
-            belief = choice.belief.get(name)
-            if found is None or belief is None or choice.chosen_by is ChosenBy.REFERENCE:
-                continue
-            told = belief.of_mean(found.replicates)
-            audit = choice.chosen_by is ChosenBy.AUDIT
-            points.append(Point(told.mean, told.sd, told.low, told.high, found.mean, audit))
-    return points
+    rows = [
+        row
+        for batch in record.batches
+        for row in judged(batch, record.observed, record.campaign.readout)
+    ]
+    return [
+        Point(told.mean, told.sd, told.low, told.high, row.value, row.audit)
+        for row in rows
+        if (told := row.belief) is not None
+    ]
 
 
 def _style() -> AbstractContextManager[None]:
@@ -160,12 +159,12 @@ def calibration_curve(points: Sequence[Point]) -> str:
         figure, axes = _axes(4.4, 4.2)
         levels = np.linspace(0.05, 0.95, 19)
         axes.plot([0, 1], [0, 1], "--", color=_GREY, linewidth=0.8, label="honest")
-        for audit, colour, label in ((None, _BLUE, "all predicted"), (True, _ORANGE, "audit")):
-            some = [p for p in points if audit is None or p.audit is audit]
+        for audit, colour, label in ((False, _BLUE, "chosen"), (True, _ORANGE, "audit")):
+            some = [p for p in points if p.audit is audit]
             if len(some) < 5:
                 continue
             score = np.abs([(p.value - p.mean) / p.sd for p in some])
-            inside = [(score <= norm.ppf((1 + level) / 2)).mean() for level in levels]
+            inside = [(score <= tailed_quantile(level)).mean() for level in levels]
             axes.plot(levels, inside, marker=".", color=colour, label=f"{label} ({len(some)})")
         axes.set_xlabel("promised coverage")
         axes.set_ylabel("measured coverage")

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from loop.domain.errors import StorageFullError, UnreadableFileError
 from loop.domain.perturbation import Perturbation
+from loop.honesty import tails, warnings
 from loop.provided import Services
 from loop.report import figures
 from loop.standing import Record, read_record
@@ -39,6 +40,7 @@ def write_report(services: Services, name: str, output: Path) -> Path:
     page = environment.get_template("page.html.j2").render(
         campaign=record.campaign,
         record=record,
+        notes=[*record.observed.notes, *warnings(record), *_tails(record)],
         rounds=round_lines(record),
         hits=_top_hits(record),
         plots=_plots(record),
@@ -63,6 +65,11 @@ def write_report(services: Services, name: str, output: Path) -> Path:
         msg = f"{output} could not be written: {reason}; name a file in a folder that exists."
         raise UnreadableFileError(msg) from error
     return output
+
+
+def _tails(record: Record) -> list[str]:
+    sentence = tails(record.champion)
+    return [] if sentence is None else [sentence]
 
 
 def _plots(record: Record) -> list[tuple[str, str, Markup]]:

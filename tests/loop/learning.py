@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from loop.calibration import Calibration
-from loop.learn import Learned
+from loop.learn import ForetoldWells, Learned
 from loop.ports.arrays import Belief, Combinations, SurrogateState, TrainingSet
 
 
@@ -61,9 +61,14 @@ class Oracle:
         raise NotImplementedError
 
 
-def learned(mean, sd=1.0, seen=None, folded=None, calibration=None) -> Learned:
+def learned(mean, sd=1.0, seen=None, folded=None, calibration=None, foretold=None) -> Learned:
     """A fitted oracle that learned from the identities `seen` (none by default)."""
     mean = np.asarray(mean, dtype=np.float64)
     identities = np.zeros(0, dtype=np.uint64) if seen is None else np.asarray(seen, dtype=np.uint64)
     fold = np.zeros(0) if folded is None else np.asarray(folded, dtype=np.float64)
-    return Learned(Oracle(mean, sd, fold), identities, (calibration or Calibration(),))
+    return Learned(
+        Oracle(mean, sd, fold),
+        identities,
+        (calibration or Calibration(),),
+        foretold or ForetoldWells.none(1),
+    )

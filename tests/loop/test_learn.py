@@ -3,10 +3,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from loop.calibration import NORMAL_QUANTILE, Calibration
+from loop.calibration import NORMAL_QUANTILE, Calibration, tailed_scale
 from loop.domain.errors import NothingMeasuredError
-from loop.learn import judge, judges, learn, learn_round, packed, unpacked
-from loop.ports.arrays import Belief
+from loop.learn import (
+    FORETOLD_KEPT,
+    ForetoldWells,
+    judge,
+    judges,
+    learn,
+    learn_round,
+    packed,
+    unpacked,
+)
+from loop.ports.arrays import Belief, SurrogateState
 from tests.loop.learning import Oracle, learned, training
 
 RNG = np.random.default_rng
@@ -134,9 +143,7 @@ def test_learning_calibrates_out_of_fold_on_audit_wells():
     surrogate = Oracle(np.zeros(100), sd=0.5)
     told = learn(surrogate, training(values, audit), RNG(0))
     assert told.calibrations[0].wells == 40
-    assert told.calibrations[0].temperature == pytest.approx(
-        np.sqrt(np.mean((values[:40] / 0.5) ** 2))
-    )
+    assert told.calibrations[0].temperature == pytest.approx(tailed_scale(values[:40] / 0.5))
     low, high = told.interval(surrogate.out_of_fold())
     # ceil(41 x 0.9) = 37 of the 40 audit wells lie inside or on the edge.
     np.testing.assert_allclose(high, np.sort(np.abs(values[:40]))[36])
@@ -189,7 +196,13 @@ def test_whoever_wins_reigns():
 
 
 def test_what_was_packed_is_unpacked():
-    told = learned([1.0, 2.0], 0.5, seen=[7, 2**64 - 1], calibration=Calibration(1.5, 2.5, 30))
+    told = learned(
+        [1.0, 2.0],
+        0.5,
+        seen=[7, 2**64 - 1],
+        calibration=Calibration(1.5, 2.5, 30, 0.1, 0.2, 1.3, 1.4),
+        foretold=ForetoldWells(np.array([[2.0], [-3.0]]), np.array([[0.5], [np.nan]])),
+    )
     state = packed(told)
     again = unpacked(Oracle(np.zeros(1)), state)
     assert again.calibrations == told.calibrations
@@ -197,6 +210,24 @@ def test_what_was_packed_is_unpacked():
     np.testing.assert_array_equal(again.surrogate.mean, [1.0, 2.0])
     assert again.surrogate.sd == 0.5
     assert set(again.surrogate.restored[0].arrays) == {"mean"}
+    np.testing.assert_array_equal(again.foretold.standing, told.foretold.standing)
+    np.testing.assert_array_equal(again.foretold.error, told.foretold.error)
+
+
+def test_a_snapshot_of_the_first_release_opens_with_the_intervals_it_had():
+    state = SurrogateState(
+        {"mean": np.array([1.0, 9.0]), "learned_identities": np.array([7], dtype=np.uint64)},
+        {"surrogate": {"sd": 0.5}, "calibrations": [[1.5, 2.5, 30.0]]},
+    )
+    told = unpacked(Oracle(np.zeros(1)), state)
+    assert told.calibrations == (Calibration(1.5, 2.5, 30),)
+    belief = told.surrogate._belief(told.surrogate.mean)
+    low, high = told.interval(belief)
+    np.testing.assert_allclose(high - low, 2 * 2.5 * 0.5)
+    np.testing.assert_allclose(told.sd(belief), 1.5 * 0.5)
+    assert len(told.foretold.error) == 0
+    again = unpacked(Oracle(np.zeros(1)), packed(told))
+    assert again.calibrations == told.calibrations
 
 
 def test_means_of_replicates_are_held_against_the_noise_of_a_mean():
@@ -226,3 +257,67 @@ def test_every_readout_has_a_calibration_of_its_own():
     for readout, size in enumerate((1.0, 30.0)):
         low, high = told.interval(surrogate.out_of_fold(), readout)
         assert high[0] - low[0] == pytest.approx(2 * NORMAL_QUANTILE * size, rel=0.2)
+
+
+def test_what_a_champion_foretold_widens_its_successors_intervals_where_it_failed():
+    rng = RNG(9)
+    audit, chosen = 200, 240
+    mean = np.concatenate([rng.normal(size=audit), np.full(chosen, 3.0)])
+    values = mean + np.concatenate([rng.normal(size=audit), 3 * rng.normal(size=chosen)])
+    told = training(values, np.arange(audit + chosen) < audit)
+    first = learn(Oracle(mean[:audit]), told[np.arange(audit + chosen) < audit], RNG(0))
+    champion = learned(
+        mean, seen=first.identities, folded=mean[:audit], calibration=first.calibrations[0]
+    )
+    plain = learn(Oracle(mean), told, RNG(0))
+    reigning, _, challenger = learn_round(lambda: Oracle(mean), champion, told, RNG(0))
+    assert reigning is challenger
+    np.testing.assert_allclose(
+        challenger.foretold.error[:, 0], np.abs(values - mean)[audit:], rtol=1e-6
+    )
+    assert challenger.calibrations[0].above > 1.5 * plain.calibrations[0].above
+    assert challenger.calibrations[0].below == plain.calibrations[0].below
+    belief = challenger.surrogate.out_of_fold()[audit:]
+    low, high = challenger.interval(belief)
+    assert np.mean((low <= values[audit:]) & (values[audit:] <= high)) >= 0.8
+    low, high = plain.interval(belief)
+    assert np.mean((low <= values[audit:]) & (values[audit:] <= high)) <= 0.75
+
+
+def test_foretold_wells_are_those_not_learned_from_and_only_the_newest_are_kept():
+    n = FORETOLD_KEPT
+    calibration = Calibration(wells=30, centre=1.0, reach=2.0)
+    old = ForetoldWells(np.full((n, 1), 7.0), np.full((n, 1), 7.0))
+    knows = learned(
+        np.full(9, 5.0),
+        2.0,
+        seen=[1, 2, 3],
+        folded=[0, 0, 0],
+        calibration=calibration,
+        foretold=old,
+    )
+    told = knows.foretell(training(np.arange(9.0)))
+    assert len(told.error) == n
+    np.testing.assert_array_equal(told.error[-7:, 0], [7.0, 1.0, 0.5, 0.0, 0.5, 1.0, 1.5])
+    np.testing.assert_array_equal(told.standing[-6:, 0], 2.0)
+    assert knows.foretell(training(np.arange(3.0))) is old
+    many = knows.foretell(training(np.arange(9.0), first=10))
+    assert len(many.error) == n
+    huge = learned(np.zeros(n + 50), seen=[9_999], folded=[0.0], calibration=calibration)
+    assert len(huge.foretell(training(np.zeros(n + 50))).error) == n + 50
+
+
+def test_an_uncalibrated_champion_foretells_nothing_about_large_effects():
+    told = learned(np.zeros(5), calibration=Calibration()).foretell(training(np.ones(5)))
+    assert np.isnan(told.error).all()
+
+
+def test_scores_of_a_snapshot_tell_noise_replicates_and_far_wells():
+    values = truth(60)
+    audit = replace(training(values), replicates=np.full((60, 1), 2), spread=np.full((60, 1), 0.3))
+    scores = judge(learned(np.where(np.arange(60) < 3, 50.0, values)), None, audit).scores
+    assert scores["replicate_sd"] == pytest.approx(0.3)
+    assert scores["noise_sd"] == pytest.approx(0.8)
+    assert scores["far_out"] == pytest.approx(3 / 60)
+    lonely = judge(learned(values), None, training(values, np.zeros(60))).scores
+    assert (lonely["noise_sd"], lonely["far_out"], lonely["replicate_sd"]) == (None, None, None)

@@ -2,6 +2,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from scipy import stats
 
 from loop.contracts.nouns import a_batch
 from loop.domain.batch import Choice, ChosenBy, PredictedReadout
@@ -64,19 +65,20 @@ def test_a_round_is_scored_by_hand():
     assert (told.measured, told.hits, told.hit_rate) == (3, 2, pytest.approx(2 / 3))
     assert told.rmse == pytest.approx(math.sqrt((0.25 + 0.25 + 9.0) / 3))
     sd = 0.5
-    nlls = [0.5 * (e / sd) ** 2 + math.log(sd) + 0.5 * math.log(2 * math.pi) for e in (0.5, 0.5, 3)]
-    assert told.nll == pytest.approx(sum(nlls) / 3)
+    believed = stats.t(4, 0, 0.8310034937777917 * sd)
+    assert told.nll == pytest.approx(-sum(believed.logpdf(e) for e in (0.5, 0.5, 3)) / 3)
     assert told.spearman == pytest.approx(1.0)
     assert told.coverage90 == pytest.approx(2 / 3)
     assert told.audit_rmse == pytest.approx(math.sqrt((0.25 + 9.0) / 2))
     assert told.audit_coverage90 == 0.5
+    assert told.selected_coverage90 == 1.0
 
 
 def test_without_beliefs_hits_are_counted_and_nothing_else():
     told = round_scores(batch(choice("A|c"), choice("B|c")), observed(A=2.0, B=0.0), GI)
     assert (told.measured, told.hits, told.hit_rate) == (2, 1, 0.5)
     assert {told.rmse, told.nll, told.spearman, told.coverage90} == {None}
-    assert {told.audit_rmse, told.audit_coverage90} == {None}
+    assert {told.audit_rmse, told.audit_coverage90, told.selected_coverage90} == {None}
 
 
 def test_of_nothing_measured_there_is_no_score():

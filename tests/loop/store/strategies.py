@@ -101,9 +101,7 @@ choices = st.builds(
     inclusion_probability=st.none() | finite,
 )
 maybe = st.none() | numbers
-scores = st.builds(
-    RoundScores, counts, st.none() | counts, maybe, maybe, maybe, maybe, maybe, maybe, maybe
-)
+scores = st.builds(RoundScores, counts, st.none() | counts, *[maybe] * 8)
 batches = st.builds(
     Batch,
     id=texts,
