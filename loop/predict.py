@@ -1,50 +1,51 @@
 """Use case: virtual experiments. What would happen, how sure is that, and why?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from loop.domain.batch import PredictedReadout
 from loop.domain.errors import NothingMeasuredError
-from loop.domain.perturbation import Component, Perturbation
-from loop.learn import unpacked
+from loop.domain.perturbation import Perturbation
+from loop.evidence import Evidence, MeasuredEvidence
+from loop.influence import Influence, influences
+from loop.learn import Learned, unpacked
+from loop.parts import Parts, pieces, taken_apart
 from loop.propose import predicted_readouts
 from loop.provided import Services
+from loop.reach import Reach
 from loop.standing import Standing, read_record
-
-_NEAREST = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A measured perturbation near the one asked about."""
-
-    key: str
-    shared: int
-    value: float
-    replicates: int
+from loop.ur_distance import UrDistance
 
 
 @dataclass(frozen=True, slots=True)
 class VirtualExperiment:
-    """The belief about one perturbation, and where it comes from (goal readout).
+    """The belief about one perturbation, and where it comes from.
 
     Attributes:
         perturbation: What was asked about.
         belief: By readout, calibrated.
-        measured: Its own measured value, if there is one.
-        evidence: The measured perturbations that share most perturbagens with it.
-        contributions: What each perturbagen adds to the control alone.
-        interaction: What is left when control and contributions are taken off; None below two.
+        measured: Its own measured value of the goal's readout, if there is one.
+        contributions: What each perturbagen adds to the control alone (goal readout).
+        interaction: What is left when control and contributions are taken off (goal readout);
+            None below order 2.
+        parts: By readout, the mean taken apart in full.
+        evidence: What was measured of the like, the nearest first (goal readout).
+        influence: Which wells moved the belief most (goal readout); None where the surrogate
+            cannot say.
+        warnings: A sentence for everything about it that is unlike all that was learned from.
     """
 
     perturbation: Perturbation
-    belief: dict[str, PredictedReadout]
+    belief: Mapping[str, PredictedReadout]
     measured: float | None
-    evidence: tuple[Evidence, ...]
-    contributions: dict[str, float]
+    contributions: Mapping[str, float]
     interaction: float | None
+    parts: Mapping[str, Parts]
+    evidence: tuple[Evidence, ...]
+    influence: Influence | None
+    warnings: tuple[str, ...]
 
 
 def predict(services: Services, name: str, keys: Sequence[str]) -> list[VirtualExperiment]:
@@ -65,57 +66,55 @@ def predict(services: Services, name: str, keys: Sequence[str]) -> list[VirtualE
         raise NothingMeasuredError(msg)
     surrogate = services.surrogate(record.campaign, standing.inputs)
     learned = unpacked(surrogate, services.states.load(record.champion.id))
-    beliefs = predicted_readouts(standing, learned, asked)
-    parts = sorted({p for each in asked for p in _parts(each)}, key=lambda p: p.key)
-    means = learned.surrogate.believe(standing.index.encode(parts)).mean[:, 0]
-    mean_of = dict(zip((part.key for part in parts), means.tolist(), strict=True))
-    return [
-        VirtualExperiment(
-            each,
-            belief,
-            record.observed.value(each.key, record.campaign.readout.name),
-            _nearest(standing, each),
-            *_explained(each, mean_of),
-        )
-        for each, belief in zip(asked, beliefs, strict=True)
-    ]
-
-
-def _parts(whole: Perturbation) -> list[Perturbation]:
-    """The whole, each component alone, and the control."""
-    alone = [Perturbation((part,), whole.context) for part in whole.components]
-    return [whole, *alone, Perturbation((), whole.context)]
+    return _explained(standing, learned, asked)
 
 
 def _explained(
-    whole: Perturbation, mean_of: dict[str, float]
-) -> tuple[dict[str, float], float | None]:
-    control = mean_of[Perturbation((), whole.context).key]
-    contributions = {
-        str(part): mean_of[Perturbation((part,), whole.context).key] - control
-        for part in whole.components
+    standing: Standing, learned: Learned, asked: list[Perturbation]
+) -> list[VirtualExperiment]:
+    # One question for all: what is believed of a whole and of its pieces then agrees to the bit.
+    every = list({piece.key: piece for each in asked for piece in pieces(each)}.values())
+    beliefs = predicted_readouts(standing, learned, every)
+    belief_of = dict(zip((each.key for each in every), beliefs, strict=True))
+    goal = standing.record.campaign.readout.name
+    distance = UrDistance(standing.inputs.representations)
+    evidence = MeasuredEvidence(standing, distance)
+    moved = influences(standing, learned, asked)
+    warnings = _reach(standing, learned, distance).warnings(standing.index.encode(asked))
+    told = []
+    for each, influence, unreached in zip(asked, moved, warnings, strict=True):
+        parts = _parts(each, belief_of)
+        told.append(
+            VirtualExperiment(
+                each,
+                belief_of[each.key],
+                standing.record.observed.value(each.key, goal),
+                parts[goal].additive,
+                parts[goal].interaction,
+                parts,
+                evidence.nearest(each),
+                influence,
+                unreached,
+            )
+        )
+    return told
+
+
+def _parts(
+    whole: Perturbation, belief_of: Mapping[str, Mapping[str, PredictedReadout]]
+) -> dict[str, Parts]:
+    """The whole taken apart, by readout."""
+    means = {piece.key: belief_of[piece.key] for piece in pieces(whole)}
+    return {
+        readout: taken_apart(whole, {key: each[readout].mean for key, each in means.items()})
+        for readout in belief_of[whole.key]
     }
-    if whole.order < 2:
-        return contributions, None
-    return contributions, mean_of[whole.key] - control - float(np.sum([*contributions.values()]))
 
 
-def _nearest(standing: Standing, asked: Perturbation) -> tuple[Evidence, ...]:
-    """Measured perturbations by components shared, most first, then fewest others, then key."""
-    readout = standing.record.campaign.readout.name
-    wanted = set(asked.components)
-    found: list[tuple[tuple[int, int, str], Evidence]] = []
-    for key, by_readout in standing.record.observed.by_key.items():
-        observation = by_readout.get(readout)
-        if observation is None or key == asked.key:
-            continue
-        theirs = observation.perturbation
-        shared = _shared(wanted, theirs.components)
-        if shared and theirs.context == asked.context:
-            rank = (-shared, theirs.order, key)
-            found.append((rank, Evidence(key, shared, observation.mean, observation.replicates)))
-    return tuple(evidence for _, evidence in sorted(found, key=lambda pair: pair[0])[:_NEAREST])
-
-
-def _shared(wanted: set[Component], components: Sequence[Component]) -> int:
-    return len(wanted.intersection(components))
+def _reach(standing: Standing, learned: Learned, distance: UrDistance) -> Reach:
+    """What the surrogate learned from reaches; not what came back since."""
+    training = standing.training
+    learned_from = np.isin(training.identities, learned.identities)
+    measured = training[learned_from & np.isfinite(training.values[:, 0])]
+    inputs = standing.inputs
+    return Reach(inputs.library, inputs.representations, measured.combinations, distance)

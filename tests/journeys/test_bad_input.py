@@ -324,6 +324,25 @@ def test_a_bad_npz_is_refused(waiting: CommandLine, tmp_path: Path) -> None:
     assert "Did you mean 'go'?" in refused(waiting, views, tmp_path)
 
 
+def test_structures_without_a_column_of_them_are_refused(
+    waiting: CommandLine, tmp_path: Path
+) -> None:
+    assert "column 'smiles'" in refused(
+        waiting, NEW.with_("library", embeddings="morgan"), tmp_path
+    )
+    blank = csv_text([("id", "smiles"), *((name, "?") for name in GENES)])
+    folder = NEW.with_("library", embeddings="morgan").with_table("genes.csv", blank)
+    assert "None of 12 SMILES" in refused(waiting, folder, tmp_path)
+
+
+def test_a_dose_of_zero_in_a_library_is_refused_with_what_to_do(
+    waiting: CommandLine, tmp_path: Path
+) -> None:
+    table = csv_text([("id", "doses", "dose_unit"), *((name, "0 1", "uM") for name in GENES)])
+    sentence = refused(waiting, NEW.with_table("genes.csv", table), tmp_path)
+    assert "leave the 0 out" in sentence
+
+
 # --- batches ---------------------------------------------------------------------------------
 
 
@@ -503,6 +522,11 @@ def replay_refusal(waiting: CommandLine, table: Path, *options: str) -> str:
         (("--acquisition", "rndom"), "Did you mean 'random'?"),
         (("--readout", "gene_a"), "not a number"),
         (("--embeddings", "absent.npz"), "absent.npz"),
+        (("--embeddings", "morgan"), "--library"),
+        (("--embedding-id", "symbol"), "--library"),
+        (("--library", "absent.csv"), "absent.csv"),
+        (("--contexts", "absent.csv"), "absent.csv"),
+        (("--views", "go"), "no view 'go'"),
         (("--perturbagens", ","), "--perturbagens"),
         (("--hit", "-", "--threshold", "nan,nan"), "nan"),
         (("--plot", "nowhere/curves.png"), "nowhere/curves.png"),

@@ -153,6 +153,37 @@ def test_doses_contexts_and_replicates_are_understood(
     assert any("9 rows repeat" in note for note in document["settings"]["notes"])
 
 
+def test_a_library_brings_structures_and_other_ids_for_embeddings(
+    pertloop: CommandLine, tmp_path: Path
+) -> None:
+    names = [f"G{number:02d}" for number in range(12)]
+    table, library = tmp_path / "pairs.csv", tmp_path / "library.csv"
+    table.write_text(pairs(), encoding="utf-8")
+    rows = [(name, "C" * (at + 1) + "N", f"S{at}") for at, name in enumerate(names)]
+    library.write_text(csv_text([("gene", "smiles", "symbol"), *rows]), encoding="utf-8")
+    urs = tmp_path / "urs.npz"
+    np.savez(urs, id=np.array([f"S{at}" for at in range(10)]), go=np.eye(10), ppi=np.ones((10, 1)))
+
+    document = checked(
+        pertloop.document(
+            *("replay", table, "--perturbagens", "gene_a,gene_b", "--readout", "gi"),
+            *("--hit", "is_hit", "--library", library, "--embedding-id", "symbol"),
+            *("--embeddings", urs, "--embeddings", "morgan", "--views", "go,morgan"),
+            *("--start", 16, "--rounds", 1, "--batch", 8, "--surrogate", "gaussian-process"),
+        )
+    )
+
+    settings = document["settings"]
+    assert settings["embeddings"] == [str(urs), "morgan"]
+    assert settings["embedding_id"] == "symbol"
+    told = " ".join(settings["notes"])
+    assert "covers 12 of 12 perturbagens in 2058 dimensions" in told
+    assert "View go (10 columns) covers 10 of 12; unknown: G10, G11" in told
+    assert "ppi" not in told
+    last = document["strategies"][0]["runs"][0]["rounds"][-1]
+    assert last["rmse"] is not None
+
+
 def test_higher_orders_may_be_joined_in_one_column(pertloop: CommandLine, tmp_path: Path) -> None:
     names = ["+".join(f"D{k}" for k in range(6) if mask >> k & 1) for mask in range(1, 64)]
     table = tmp_path / "combos.csv"
@@ -247,10 +278,13 @@ SCREENS = {
     "oneil2016/pairs.csv.gz": (
         *("--perturbagens", "drug_a,drug_b", "--context", "cell_line", "--readout", "loewe"),
         *("--hit", "is_hit", *SHORT, "--surrogate", "gaussian-process"),
+        *("--library", SHARED / "oneil2016" / "drugs.csv", "--embeddings", "morgan"),
+        *("--contexts", SHARED / "oneil2016" / "cell_expression.csv.gz"),
     ),
     "yale_pdac/pairs.csv.gz": (
         *("--perturbagens", "drug_a,drug_b", "--dose", "dose_a_uM,dose_b_uM"),
         *("--context", "cell_line", "--readout", "bliss_excess", "--hit", "is_hit"),
+        *("--library", SHARED / "yale_pdac" / "drugs.csv", "--embeddings", "morgan"),
         *(*SHORT, "--surrogate", "gaussian-process"),
     ),
     "hodc/combos.csv": (

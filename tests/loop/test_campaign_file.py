@@ -153,6 +153,18 @@ def test_a_file_is_read_with_what_it_names_beside_it(tmp_path):
     assert read.embeddings == {"embeddings": b"PK"}
 
 
+def test_embeddings_may_be_several_files_and_structures(tmp_path):
+    for name in ("g.csv", "one.npz", "two.parquet"):
+        (tmp_path / name).write_bytes(name.encode())
+    path = tmp_path / "campaign.toml"
+    path.write_text(LEAST + 'library.embeddings = ["one.npz", "morgan", "two.parquet"]\n')
+    read = read_campaign(path)
+    assert read.file.library.embedding_names == ("one.npz", "morgan", "two.parquet")
+    assert read.embeddings == {"embeddings": b"one.npz", "embeddings-2": b"two.parquet"}
+    path.write_text(LEAST + 'library.embeddings = "morgan"\n')
+    assert read_campaign(path).embeddings == {}
+
+
 def test_a_file_that_names_what_is_not_there_says_which(tmp_path):
     path = tmp_path / "campaign.toml"
     path.write_text(LEAST)

@@ -1,4 +1,9 @@
-from tests.loop.campaigning import TINY, bench
+import numpy as np
+
+from loop.initialize import initialize
+from tests.journeys.campaign_folder import GENES
+from tests.loop.campaigning import TINY, bench, provided
+from tests.loop.representation.files import npz
 
 
 def test_reference_designs_are_kept_by_their_canonical_keys(tmp_path):
@@ -10,3 +15,39 @@ def test_a_plate_need_not_hold_more_contexts_than_a_batch_can_have(tmp_path):
     many = [f"c{number}" for number in range(40)]
     desk = bench(tmp_path, TINY.with_("library", contexts=many))
     assert len(desk.dispatched().choices) == 6
+
+
+def test_embeddings_of_several_kinds_are_stored_reported_and_read_again(tmp_path):
+    smiles = [f"{'C' * (number + 1)}O" for number in range(11)] + ["C(("]
+    library = "id,smiles\n" + "".join(f"{g},{s}\n" for g, s in zip(GENES, smiles, strict=True))
+    rng = np.random.default_rng(0)
+    folder = (
+        TINY.with_("library", embeddings=["urs.npz", "morgan", "more.csv"])
+        .with_table("genes.csv", library)
+        .with_table("urs.npz", npz(id=np.array(GENES[:6]), go=rng.normal(size=(6, 3))))
+        .with_table("more.csv", "id,u\n" + "".join(f"{g},{n + 1}\n" for n, g in enumerate(GENES)))
+    )
+    services = provided(tmp_path)
+
+    made = initialize(services, folder.write(tmp_path / "tiny"))
+
+    covered = {view.name: view.covered for view in made.coverage.views}
+    assert covered == {"go": 6, "morgan": 11, "descriptors": 11, "more": 12}
+    assert any("'G12' cannot be read" in note for note in made.coverage.notes)
+    again = services.read_inputs(made.campaign).representations
+    np.testing.assert_array_equal(again.perturbagens, made.inputs.representations.perturbagens)
+
+
+def test_structures_alone_need_no_file(tmp_path):
+    library = "id,smiles\n" + "".join(f"{g},{'C' * (n + 1)}O\n" for n, g in enumerate(GENES))
+    folder = TINY.with_("library", embeddings="morgan").with_table("genes.csv", library)
+    services = provided(tmp_path)
+
+    made = initialize(services, folder.write(tmp_path / "tiny"))
+
+    assert made.campaign.embeddings_hash is None
+    assert services.read_inputs(made.campaign).representations.known.all()
+
+
+def test_without_embeddings_there_is_nothing_to_report(tmp_path):
+    assert initialize(provided(tmp_path), TINY.write(tmp_path / "tiny")).coverage is None
