@@ -1,13 +1,17 @@
 # Every command there is. `demo` and `test` do their own set-up and work alone on a bare machine.
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
+BAYBE  ?= baybe==0.15.0
 BIN    := .venv/bin
+
+DECISIONS := benchmarks/decision_quality.py
+MINUTES   ?= 5
 
 # Threads wait asleep: spinning ones slow a busy machine down.
 export OMP_WAIT_POLICY ?= PASSIVE
 READY  := .venv/ready
 
-.PHONY: install demo test test-fast check serve bench bench-gpu clean
+.PHONY: install demo test test-fast check serve bench bench-decisions bench-peers bench-gpu clean
 
 install: $(READY)
 
@@ -38,10 +42,32 @@ serve:
 	@echo "The HTTP service and its page are not in this version; the command line is: $(BIN)/pertloop --help" >&2; exit 1
 
 bench: install
-	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+	@for each in $(filter-out $(DECISIONS),$(wildcard benchmarks/*.py)); do \
+	  echo "== $$each"; $(BIN)/python $$each || exit 1; done
+	@echo "== $(DECISIONS): what is done in $(MINUTES) minutes; call again to go on, or make bench-decisions"
+	$(BIN)/python $(DECISIONS) --minutes $(MINUTES)
+
+# Every shared screen x strategy x ten seeds: many hours. Killed, it goes on where it was.
+bench-decisions: install
+	$(BIN)/python $(DECISIONS) --markdown build/decision_quality.md --plot build/decision_quality.png
+
+# BayBE needs an environment of its own; without it, that peer is told as refused.
+bench-peers: build/peers/ready
+
+build/peers/ready:
+	$(PYTHON) -m venv build/peers
+	build/peers/bin/pip install --quiet --disable-pip-version-check "$(TORCH)"
+	build/peers/bin/pip install --quiet --disable-pip-version-check "$(BAYBE)"
+	@touch build/peers/ready
 
 bench-gpu: install
-	$(BIN)/python benchmarks/ensemble_step.py --device cuda
+	@if ! $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
+	  echo "skipped: torch finds no CUDA device on this machine"; exit 0; fi; \
+	set -e; \
+	$(BIN)/python -m pytest -q -rs tests/surrogate/test_on_cuda.py; \
+	$(BIN)/python benchmarks/ensemble_step.py --device cuda; \
+	for each in "" "--precision tf32" "--precision bf16" "--compile"; do \
+	  echo "== retraining $$each"; $(BIN)/python benchmarks/retraining.py --device cuda $$each; done
 
 clean:
 	rm -rf .venv .pertloop .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""What `benchmarks/decision_quality.py` is made of: how well strategies decide on screens."""

@@ -1,0 +1,1 @@
+"""Other people's ways to choose wells, behind the protocol of `benchmarks.decisions.peer`."""
