@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from loop.cli import batches, campaigns, database, datasets, demo, replay, report, snapshots
+from loop.cli import (
+    batches,
+    campaigns,
+    database,
+    datasets,
+    demo,
+    predict,
+    replay,
+    report,
+    snapshots,
+)
 
 app = typer.Typer(
     name="pertloop",
@@ -31,7 +41,7 @@ def pertloop(
     """Active learning for perturbation screens, with the lab in the loop."""
 
 
-for module in (demo, campaigns, batches, snapshots, replay, report):
+for module in (demo, campaigns, batches, predict, snapshots, replay, report):
     module.register(app)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(database.app, name="db")
