@@ -9,8 +9,11 @@ from loop.domain.goal import smaller_is_better
 from loop.domain.observation import ResultsFile
 from loop.domain.snapshot import Snapshot
 from loop.honesty import Coverage, coverage, warnings
+from loop.learn import PRIOR_SCORE
 from loop.provided import Services
 from loop.standing import Record, read_record
+
+_TELLING = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,26 @@ def campaign_status(services: Services, name: str) -> Status:
         record.champion,
         fresh,
         coverage(record),
-        record.observed.notes + warnings(record),
+        record.observed.notes + warnings(record) + _prior_notes(record.champion),
         _next_step(record, fresh),
     )
+
+
+def _prior_notes(champion: Snapshot | None) -> tuple[str, ...]:
+    """What each earlier screen brings to the champion, a sentence each."""
+    scores = champion.scores if champion else {}
+    return tuple(
+        f"Prior evidence {name.removeprefix(PRIOR_SCORE)}: {nats:+.3f} nats a well out of fold; "
+        f"it {_verdict(nats)}."
+        for name, nats in scores.items()
+        if name.startswith(PRIOR_SCORE) and nats is not None
+    )
+
+
+def _verdict(nats: float) -> str:
+    if abs(nats) < _TELLING:
+        return "neither helps nor harms"
+    return "helps" if nats > 0 else "misleads, and will be followed less as wells come in"
 
 
 def round_lines(record: Record) -> tuple[RoundLine, ...]:

@@ -310,7 +310,7 @@ class Ensemble:
             self._learned.logs if self._learned else None,
             rng,
         )
-        return PathScales.of(kernel.names, logs), logs
+        return PathScales.of(kernel.names, logs, self._evidence.names), logs
 
     def _begun(
         self,
@@ -333,6 +333,7 @@ class Ensemble:
             slots=here.slots,
             readouts=here.readouts,
             doses=self._encoding(whitenings, self._placement.dtype).doses_vary,
+            prior=len(self._evidence.names),
         )
         members = Members(shape, scales, contexts, _met(training), generator)
         return members.to(self._placement.device, self._placement.dtype)

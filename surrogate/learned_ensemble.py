@@ -96,11 +96,17 @@ class LearnedEnsemble:
         # Snapshots of 0.1.0 do not say which contexts had been met: then all count as met.
         contexts = network["contexts"]
         network.setdefault("manipulator.unmet", contexts.new_zeros(len(contexts), 1))
+        shape = Shape(**_mapping(settings["shape"]))
+        scales = _mapping(settings["scales"])
+        # Nor had they a path for prior evidence.
+        for part in ("weight", "start"):
+            none = contexts.new_zeros(shape.members, 0, shape.state)
+            network.setdefault(f"manipulator.heed.{part}", none)
         home = network["manipulator.home"]
         seen = torch.nonzero(home < network["manipulator.own_effect"].shape[1]).flatten()
         members = Members(
-            Shape(**_mapping(settings["shape"])),
-            PathScales(**_mapping(settings["scales"])),
+            shape,
+            PathScales(**{**scales, "prior": tuple(scales.get("prior", ()))}),
             contexts,
             seen,
             torch.Generator(),

@@ -32,7 +32,7 @@ class Shape:
     M `members`; `rank` r columns of a perturbagen's UR, `perturbagens` P of them; `contexts` C of
     `context_rank` c columns; `slots` k; `width` w of a perturbagen's vector and of hidden layers;
     `state` s columns of a state; `interaction` q columns of the pairwise path; `readouts` m;
-    `doses`: whether amounts vary.
+    `doses`: whether amounts vary; `prior` F columns of prior evidence.
     """
 
     members: int
@@ -46,6 +46,7 @@ class Shape:
     interaction: int
     readouts: int
     doses: bool
+    prior: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class Manipulator(nn.Module):
         self.context_hidden = StackedLinear(m, c, w, generator)
         self.pairwise = StackedLinear(m, q, s, generator, gain=0.0)
         self.outer = StackedLinear(m, w, s, generator, gain=0.0)
+        self.heed = StackedLinear(m, shape.prior, s, generator, gain=0.0)
 
     @property
     def seen(self) -> Tensor:
@@ -152,6 +154,7 @@ class Manipulator(nn.Module):
         self.context_state.multiply(before.context / after.context)
         self.context_gain.multiply(before.gain / after.gain)
         self.context_pair_gain.multiply(before.pair_gain / after.pair_gain)
+        self.heed.multiply(_column(before.prior, self.outer) / _column(after.prior, self.outer))
 
     def vectors(self, items: Items, scales: PathScales) -> ItemTable:
         """What each item adds; one more row, the last, is all 0 and stands for an empty slot."""
@@ -209,6 +212,8 @@ class Manipulator(nn.Module):
             + self._free(hidden, scales)
             - at(context.at_rest, rows.contexts)
         )
+        if self._shape.prior:
+            change = change + self.heed(rows.prior * rows.prior.new_tensor(scales.prior))
         empty = (rows.places == vectors.plain.shape[1] - 1).all(dim=1)
         altered: Tensor = at(context.state, rows.contexts) + change.masked_fill(
             empty[None, :, None], 0.0
@@ -222,7 +227,8 @@ class Manipulator(nn.Module):
 
     def anchors(self) -> list[Anchor]:
         """What holds each parameter that is in use."""
-        unused = () if self._shape.doses else (self.shift,)
+        unused = [*([] if self._shape.doses else [self.shift])]
+        unused += [] if self._shape.prior else [self.heed]
         layers = [
             each.anchor
             for each in self.children()
@@ -236,6 +242,11 @@ class Manipulator(nn.Module):
 def at(table: Tensor, contexts: Tensor) -> Tensor:
     """Rows of a table (M, C, ...) by context; a single context is left to broadcasting."""
     return table if table.shape[1] == 1 else table.index_select(1, contexts)
+
+
+def _column(scales: tuple[float, ...], like: StackedLinear) -> Tensor:
+    """One number for each row of a weight (M, F, s), shape (F, 1)."""
+    return like.weight.new_tensor(scales)[:, None]
 
 
 def _homes(seen: Tensor, perturbagens: int) -> Tensor:

@@ -28,7 +28,7 @@ class PathScales:
     """Prior SDs in standard units: effects from URs, own effects, pairs, the free path, contexts.
 
     `gain` and `pair_gain` are SDs of a context's factor on effects and on pairs; `noise` is the
-    SD of one well.
+    SD of one well; `prior` are the SDs of the slopes on columns of prior evidence, shape (F,).
     """
 
     effect: float
@@ -39,12 +39,14 @@ class PathScales:
     gain: float
     pair_gain: float
     noise: float
+    prior: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, names: tuple[str, ...], logs: Tensor) -> "PathScales":
+    def of(cls, names: tuple[str, ...], logs: Tensor, prior: tuple[str, ...] = ()) -> "PathScales":
         """The scales for log variances of named parts of the set kernel, the noise last.
 
-        Shape of `logs`: (m, parts + 1); readouts share the geometric mean.
+        Shape of `logs`: (m, parts + 1); readouts share the geometric mean. `prior` names the parts
+        that are columns of prior evidence.
         """
         values = torch.exp(logs.mean(dim=0)).tolist()
         variance: Mapping[str, float] = dict(zip((*names, "noise"), values, strict=True))
@@ -61,6 +63,7 @@ class PathScales:
             gain=(by_context / additive) ** 0.5 if by_context else 1.0,
             pair_gain=(variance.get("pairwise by context", 1.0) / variance["pairwise"]) ** 0.5,
             noise=variance["noise"] ** 0.5,
+            prior=tuple(variance[name] ** 0.5 for name in prior),
         )
 
 
