@@ -119,10 +119,10 @@ def _readout(table: Table, wanted: str, spoken_for: set[str | None]) -> str:
     most = max(common.values(), default=0)
     nearest = [name for name, shared in common.items() if shared == most]
     if most == 0 or len(nearest) > 1:
+        open_to = f"could be any of {', '.join(numeric)}" if numeric else "is no column of numbers"
         msg = (
-            f"{table.name} has no column {wanted!r}, and its readout could be any of "
-            f"{', '.join(numeric) or 'none of its columns'}; say which one (--prior-readout, or "
-            "readout = under [[prior]])."
+            f"{table.name} has no column {wanted!r}, and its readout {open_to}; say which one "
+            "(--prior-readout, or readout = under [[prior]])."
         )
         raise UnreadableFileError(msg)
     return nearest[0]
