@@ -36,6 +36,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases $(DECISIONS) benchmarks/decisions
 	$(BIN)/lint-imports
 
 serve:
