@@ -226,8 +226,9 @@ def parse_campaign(text: str, name: str) -> CampaignFile:
             f"use one of {', '.join(goal.value for goal in Goal)}."
         )
         raise CampaignFileError(msg)
-    if isinstance(raw.get("readout"), dict):
-        raw["readout"] = [raw["readout"]]
+    for section in ("readout", "prior"):
+        if isinstance(raw.get(section), dict):
+            raw[section] = [raw[section]]
     try:
         return CampaignFile.model_validate(raw)
     except ValidationError as error:
@@ -243,6 +244,8 @@ def _sentence(error: ErrorDetails) -> str:
         return f"unknown key {key!r}.{hint or ' Remove it.'}"
     if error["type"] == "missing":
         return f"the key {key!r} is missing; add it."
+    if error["type"] in ("tuple_type", "too_short"):
+        return f'{key} = {error.get("input")!r} is not right: write a list, such as ["a", "b"].'
     reason = error["msg"].removeprefix("Value error, ")
     return f"{key} = {error.get('input')!r} is not right: {reason[0].lower()}{reason[1:]}."
 

@@ -78,8 +78,21 @@ def read_evidence(tables: Sequence[PriorTable], usual: Columns, ids: Sequence[st
             f"Prior evidence {name}: {len(screen.values):,} perturbations with readout "
             f"{columns.readout!r}; it holds {shared} of {len(ids)} perturbagens of the library."
         )
-        notes += [f"{name}: {note}" for note in screen.notes]
+        notes += [
+            f"{name}: {note}" for note in (*_readings(each, columns, usual, screen), *screen.notes)
+        ]
     return Evidence(tuple(screens), tuple(notes))
+
+
+def _readings(prior: PriorTable, columns: Columns, usual: Columns, screen: Screen) -> Iterator[str]:
+    """What was understood or left out without being asked to, in sentences."""
+    first = columns.perturbagens[0]
+    if not prior.perturbagens and first not in usual.perturbagens:
+        yield f"its perturbagens were read from its first column, {first!r}, alone."
+    rows = np.bincount(screen.combinations.contexts, minlength=len(screen.contexts))
+    few = [name for name, count in zip(screen.contexts, rows, strict=True) if count < LEAST_ROWS]
+    if few and len(screen.contexts) <= MOST_CONTEXTS:
+        yield f"left out, with fewer than {LEAST_ROWS} perturbations each: {', '.join(few)}."
 
 
 def columns_of(prior: PriorTable, usual: Columns) -> Columns:

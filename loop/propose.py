@@ -94,6 +94,7 @@ def _choose_batch(
         standing.index.encode(references),
         campaign.batch.replicates,
     )
+    values = measured.astype(np.float64)
     surrogate = None if learned is None else learned.surrogate
     problem = services.problem(campaign, standing.inputs)
     informed = learned is None and has_informed_start(problem, campaign.goal)
@@ -105,7 +106,7 @@ def _choose_batch(
         plugins.acquisition(campaign.acquisition.name),
         np.union1d(standing.taken, standing.addresses(references)),
         standing.index.encode(record.pending),
-        best_so_far(campaign.goal, campaign.readout, measured.astype(np.float64)),
+        None if informed else best_so_far(campaign.goal, campaign.readout, values),
         size - len(references),
         np.random.default_rng(seed),
         progress,

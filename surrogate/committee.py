@@ -29,7 +29,7 @@ from surrogate.settings import Range, read_settings
 from surrogate.sparse_gaussian_process import SparseGaussianProcess
 from surrogate.stacking import stacking_weights
 
-OWN_SETTINGS: Mapping[str, Range] = {"doubt": Range(8.0, 0.0, 1e6)}
+OWN_SETTINGS: Mapping[str, Range] = {"doubt": Range(8.0, 0.1, 1e6)}
 _DRAWS = 64
 _LEAST_JUDGES = 20
 

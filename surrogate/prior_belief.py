@@ -9,6 +9,7 @@ from loop.ports.arrays import Belief, Combinations, FloatArray, SurrogateState, 
 from loop.ports.engine import Progress, SurrogateProblem, silent
 from surrogate.botorch_model import MemberModel
 from surrogate.prior_evidence import PriorEvidence
+from surrogate.readout_scale import ReadoutScale
 
 _EXPECTED = 0.25
 _MEASURED = 0.1
@@ -16,7 +17,10 @@ _DRAWS = 64
 
 
 class PriorBelief:
-    """Follows the earlier screens a little way, in SDs of their readouts; it learns nothing.
+    """Follows the earlier screens a little way, in SDs of their readouts.
+
+    Of the campaign it learns the mean and the SD of each readout and nothing else; before anything
+    is measured they are 0 and 1.
 
     Each screen's expectation counts with a slope of 0.25 and its remainder with 0.1, each about as
     uncertain as it is large: between cell lines, screens agree about so much (the Jurkat and K562
@@ -44,28 +48,30 @@ class PriorBelief:
         screens = len(problem.prior)
         self._slopes = np.tile([_EXPECTED, _MEASURED], screens) / np.sqrt(screens)
         self._seed = 0
+        self._scale = ReadoutScale(np.zeros(self._readouts), np.ones(self._readouts))
         self._learned = Belief(*(np.zeros((0, problem.readouts)) for _ in range(3)))
 
     def fit(
         self, training: TrainingSet, rng: np.random.Generator, progress: Progress = silent
     ) -> None:
-        """Draw the slopes; a training set, which may be empty, only says what to predict again."""
+        """Draw the slopes, and take over the readouts' units; the training set may be empty."""
         self._seed = int(rng.integers(2**31))
+        self._scale = ReadoutScale.of(training.values)
         self._learned = self.believe(training.combinations)
 
     def believe(self, combinations: Combinations) -> Belief:
-        """Mean and spread in SDs of the earlier screens' readouts, the same for every readout."""
+        """Mean and spread, in SDs the same for every readout."""
         columns = self._evidence.columns(combinations)
         spread = np.sqrt((columns**2 * self._slopes**2).sum(axis=1))
-        shape = (1, self._readouts)
+        scale = self._scale
         return Belief(
-            np.tile((columns @ self._slopes)[:, None], shape),
-            np.tile(np.maximum(spread, 1e-6)[:, None], shape),
-            np.ones((len(combinations), self._readouts)),
+            scale.mean + scale.sd * (columns @ self._slopes)[:, None],
+            scale.sd * np.maximum(spread, 1e-6)[:, None],
+            np.broadcast_to(scale.sd, (len(combinations), self._readouts)).copy(),
         )
 
     def out_of_fold(self) -> Belief:
-        """As `believe`: nothing was learned from the rows."""
+        """As `believe`: hardly anything was learned from the rows."""
         return self._learned
 
     def member_means(self, combinations: Combinations) -> Tensor:
@@ -75,15 +81,18 @@ class PriorBelief:
         slopes = torch.as_tensor(self._slopes, dtype=torch.float32)
         drawn = slopes + torch.cat([half, -half]) * slopes
         columns = torch.as_tensor(self._evidence.columns(combinations), dtype=torch.float32)
-        return (drawn @ columns.T)[:, :, None].expand(-1, -1, self._readouts)
+        size, centre = (torch.as_tensor(each) for each in (self._scale.sd, self._scale.mean))
+        return ((drawn @ columns.T)[:, :, None] * size + centre).to(torch.float32)
 
     def noise_sd(self) -> Tensor:
-        """1: nearly all of a readout's spread is what earlier screens do not tell."""
-        return torch.ones(self._readouts)
+        """A readout's SD: nearly all of its spread is what earlier screens do not tell."""
+        return torch.as_tensor(self._scale.sd, dtype=torch.float32)
 
     def state(self) -> SurrogateState:
-        """The seed of the slopes, and what was believed of the last training set."""
+        """The seed of the slopes, the units, and what was believed of the last training set."""
         arrays: dict[str, FloatArray] = {
+            "scale.mean": self._scale.mean,
+            "scale.sd": self._scale.sd,
             "mean": self._learned.mean,
             "epistemic_sd": self._learned.epistemic_sd,
             "aleatoric_sd": self._learned.aleatoric_sd,
@@ -93,6 +102,7 @@ class PriorBelief:
     def restore(self, state: SurrogateState) -> None:
         """Become the surrogate that gave `state`."""
         self._seed = int(str(state.settings["seed"]))
+        self._scale = ReadoutScale(*(np.array(state.arrays[f"scale.{e}"]) for e in ("mean", "sd")))
         names = ("mean", "epistemic_sd", "aleatoric_sd")
         self._learned = Belief(*(np.array(state.arrays[name]) for name in names))
 

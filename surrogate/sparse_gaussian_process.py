@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from loop.ports.arrays import Combinations, FloatArray, IntArray
-from loop.ports.engine import Progress
+from loop.ports.engine import Progress, SurrogateProblem
 from surrogate.encoding import Encoder
+from surrogate.exact_process import ExactProcess
 from surrogate.prior_draws import Library, PriorDraws
+from surrogate.prior_help import prior_help
 from surrogate.representation.whitening import Whitenings
 from surrogate.set_kernel import SetKernel
 from surrogate.settings import Range
@@ -47,6 +49,15 @@ class SparseGaussianProcess(SolvedSurrogate):
         "draws": Range(64, 2, 4096, whole=True),
         "steps": Range(40, 2, 1e5, whole=True),
     }
+
+    def __init__(self, problem: SurrogateProblem) -> None:
+        """Take up a problem.
+
+        Raises:
+            InvalidError: If a setting is unknown or out of range, or there is no such device.
+        """
+        super().__init__(problem)
+        self._help: dict[str, float] = {}
 
     def _learned(self, observed: Observed, before: Solution | None, progress: Progress) -> Solution:
         sight = self._sight(observed.whitenings, torch.float64)
@@ -116,13 +127,25 @@ class SparseGaussianProcess(SolvedSurrogate):
         encoded = sight.encoded(observed.combinations[rows])
         parts = sight.kernel.between(encoded, encoded)
         steps = int(self._settings["steps"])
-        return learned_variances(
+        values, wells = (
+            sight.tensor(each[rows, readout]) for each in (observed.standard, observed.wells)
+        )
+        logs = learned_variances(
             parts,
-            sight.tensor(observed.standard[rows, readout]),
-            sight.tensor(observed.wells[rows, readout]),
+            values,
+            wells,
             first_guess(len(parts)) if before is None else before.cpu(),
             steps if before is None else (steps + 1) // 2,
-        ).to(parts)
+        )
+        if not readout:
+            every = torch.arange(len(rows))
+            process = ExactProcess.solve(parts, every, values, wells, logs)
+            self._help = prior_help(parts, process, sight.kernel.names, self._prior.screens)
+        return logs.to(parts)
+
+    def prior_help(self) -> dict[str, float]:
+        """Nats a well that each earlier screen brought in the last fit, on those 1,000 rows."""
+        return self._help
 
     @torch.no_grad()
     def _inducing(

@@ -97,6 +97,13 @@ def _evidence(request: ReplayRequest, screen: Screen) -> Evidence:
             f"{len(request.priors)}; name one readout for each prior table."
         )
         raise CampaignFileError(msg)
+    for path in request.priors:
+        if path.resolve() == request.table.resolve():
+            msg = (
+                f"--prior {path} is the table that is replayed, so it would tell its own answers; "
+                "name the table of another screen."
+            )
+            raise CampaignFileError(msg)
     tables = [
         PriorTable(read_table(path), readout)
         for path, readout in zip_longest(request.priors, request.prior_readouts)

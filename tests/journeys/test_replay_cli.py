@@ -335,3 +335,52 @@ def at_hand(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"{path} is not here; `pertloop datasets` fetches public screens")
     return path
+
+
+EARLIER = pairs("gene_a,gene_b,gi_other_line,is_hit_other")
+
+
+def test_an_earlier_screen_informs_the_first_wells_and_is_told(pertloop, tmp_path):
+    (tmp_path / "now.csv").write_text(pairs(), encoding="utf-8")
+    (tmp_path / "earlier.csv").write_text(EARLIER, encoding="utf-8")
+    asked = ("--perturbagens", "gene_a,gene_b", "--readout", "gi", "--hit", "is_hit")
+    linear = ("--surrogate", "linear", "--start", 16, "--rounds", 1, "--batch", 8, "--seeds", 2)
+
+    told = checked(
+        pertloop.document(
+            "replay", tmp_path / "now.csv", *asked, *linear, "--prior", tmp_path / "earlier.csv"
+        )
+    )
+    alone = checked(pertloop.document("replay", tmp_path / "now.csv", *asked, *linear))
+
+    first = [
+        sum(run["rounds"][0]["hits"] for run in each["strategies"][0]["runs"])
+        for each in (told, alone)
+    ]
+    assert first[0] > first[1]
+    assert "'gi_other_line'" in " ".join(told["settings"]["notes"])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--prior", "now.csv"), "would tell its own answers"),
+        (("--prior", "nowhere.csv"), "nowhere.csv"),
+        (("--prior", "earlier.csv", "--prior-readout", "gj"), "no column 'gj'"),
+        (("--prior-readout", "gi"), "--prior-readout"),
+    ],
+)
+def test_a_prior_that_cannot_be_used_is_refused(pertloop, tmp_path, options, sentence):
+    (tmp_path / "now.csv").write_text(pairs(), encoding="utf-8")
+    (tmp_path / "earlier.csv").write_text(EARLIER, encoding="utf-8")
+    given = [tmp_path / each if str(each).endswith(".csv") else each for each in options]
+
+    refused = pertloop.refusal(
+        "replay",
+        tmp_path / "now.csv",
+        *("--perturbagens", "gene_a,gene_b", "--readout", "gi", "--hit", "is_hit"),
+        *SMALL,
+        *given,
+    )
+
+    assert sentence in refused

@@ -1,5 +1,6 @@
 """A campaign with an earlier screen: the first batch follows it, and status says what it brings."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -8,7 +9,7 @@ from loop.domain.batch import ChosenBy
 from loop.domain.errors import CampaignFileError, UnreadableFileError
 from loop.status import campaign_status
 from tests.journeys.campaign_folder import GENES
-from tests.loop.campaigning import TINY, bench
+from tests.loop.campaigning import TINY, bench, honest
 
 
 def table(sign=1.0):
@@ -78,6 +79,7 @@ def test_status_says_what_the_earlier_screen_brings(tmp_path):
         ({"perturbagens": []}, table(), "prior.perturbagens"),
         ({"perturbagens": ["a", "x"]}, table(), "no column 'x'"),
         ({"readout": "grwth"}, table(), "no column 'grwth'"),
+        ({"perturbagens": "a,b"}, table(), "prior.perturbagens"),
         ({}, table().replace("G", "H"), "shares no perturbagen"),
         ({}, "a,b,growth\nG01,G02,1\nG01,G03,2\nG02,G03,3\n", "fewer than 20"),
     ],
@@ -87,3 +89,17 @@ def test_a_prior_that_cannot_be_read_is_refused_with_a_sentence(tmp_path, keys, 
 
     with pytest.raises((CampaignFileError, UnreadableFileError), match=sentence):
         bench(tmp_path, campaign)
+
+
+def test_until_the_surrogate_has_learned_the_best_value_is_not_mixed_with_earlier_units(tmp_path):
+    """Measured values are in the campaign's unit, beliefs in SDs of the earlier screen."""
+    thousands = INFORMED.with_("readout", threshold=None)
+    thousands = replace(thousands, top={"goal": "maximize"})
+    desk = bench(tmp_path, thousands)
+    desk.measured(value_of=lambda plate, well: f"{1000 + float(honest(plate, well)):.2f}")
+
+    batch = desk.propose()
+
+    followed = [each for each in batch.choices if each.chosen_by is ChosenBy.ACQUISITION]
+    assert len(followed) == 9
+    assert not any("100" in each.reason for each in followed)

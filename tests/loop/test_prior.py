@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,24 @@ def test_values_keep_their_unit():
     (screen,) = read_evidence([table(some_pairs())], PAIRS, ["G0"]).screens
 
     np.testing.assert_allclose(np.sort(screen.values), 0.5 * np.arange(28))
+
+
+def test_a_context_of_too_few_rows_is_left_out_aloud():
+    rows = [
+        (a, b, "few" if at < 5 else "many", y) for at, (a, b, _, y, _) in enumerate(some_pairs())
+    ]
+    lines = table(rows, "gene_a,gene_b,line,gi_k562")
+
+    evidence = read_evidence([lines], replace(PAIRS, context="line"), ["G1"])
+
+    assert [each.name for each in evidence.screens] == ["jurkat.csv, gi_k562 in many"]
+    assert any("left out" in note and "few" in note for note in evidence.notes)
+
+
+def test_a_first_column_that_nobody_named_is_said_to_be_read_alone():
+    singles = Columns(("gene",), "gi_jurkat_est")
+
+    evidence = read_evidence([table(some_pairs(24))], singles, ["G1"])
+
+    assert any("first column, 'gene_a', alone" in note for note in evidence.notes)
+    assert not any("alone" in n for n in read_evidence([table(some_pairs())], PAIRS, ["G1"]).notes)

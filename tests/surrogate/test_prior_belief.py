@@ -25,6 +25,18 @@ NOTHING = TrainingSet(
 )
 
 
+def training(values):
+    count = len(values)
+    return TrainingSet(
+        all_pairs(40),
+        values[:, None],
+        np.ones((count, 1), dtype=np.int64),
+        np.full((count, 1), np.nan),
+        np.arange(count, dtype=np.uint64),
+        np.ones(count, dtype=bool),
+    )
+
+
 def test_it_believes_a_little_of_what_the_screen_says():
     earlier = screen()
 
@@ -56,6 +68,28 @@ def test_it_comes_back_from_its_state():
     np.testing.assert_array_equal(
         first.member_means(all_pairs(40)), second.member_means(all_pairs(40))
     )
+
+
+def test_once_there_are_wells_it_believes_in_their_unit():
+    earlier = screen()
+    plain, scaled, empty = (believing(earlier) for _ in range(3))
+    told = training(earlier.values)
+    empty.fit(NOTHING, np.random.default_rng(5))
+    plain.fit(told, np.random.default_rng(5))
+    scaled.fit(training(50 * earlier.values + 1000), np.random.default_rng(5))
+
+    first, second = plain.believe(all_pairs(40)), scaled.believe(all_pairs(40))
+
+    np.testing.assert_allclose(second.mean, 50 * first.mean + 1000)
+    np.testing.assert_allclose(second.epistemic_sd, 50 * first.epistemic_sd)
+    np.testing.assert_allclose(scaled.noise_sd(), 50 * plain.noise_sd(), rtol=1e-6)
+    np.testing.assert_allclose(
+        scaled.member_means(all_pairs(40)).mean(dim=0), second.mean, rtol=1e-4
+    )
+    assert abs(empty.believe(all_pairs(40)).mean).max() < 5
+    scaled_again = believing(earlier)
+    scaled_again.restore(scaled.state())
+    np.testing.assert_array_equal(scaled_again.believe(all_pairs(40)).mean, second.mean)
 
 
 def test_without_a_screen_there_is_nothing_to_believe():

@@ -1,7 +1,10 @@
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 
+from loop.ports.arrays import Combinations
+from surrogate import screen_map
 from surrogate.screen_map import ScreenMap, standardised
 from tests.surrogate.earlier_screens import all_pairs, of_pairs, screen, truth
 
@@ -62,3 +65,51 @@ def test_outliers_are_held():
     values[0] = 1e6
 
     assert np.abs(standardised(values)).max() <= 5.0
+
+
+def test_a_genome_of_singles_beside_some_pairs_takes_no_table_of_a_genome():
+    pairs = screen()
+    strangers = np.stack([np.arange(40, 30_000), np.full(29_960, -1)], axis=1)
+    components = np.concatenate([pairs.combinations.components, strangers])
+    values = np.concatenate([pairs.values, np.resize(pairs.values, len(strangers))])
+    genome = replace(
+        pairs,
+        combinations=Combinations(
+            components, np.where(components < 0, -1, 0), np.zeros(len(components), dtype=np.int64)
+        ),
+        values=values,
+        doses=np.zeros((30_000, 1)),
+    )
+
+    tracemalloc.start()
+    learned = ScreenMap.of(genome)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert learned.factors.shape[0] == 30_000
+    assert learned.factors[:40].any(axis=1).all()
+    assert most < 2e8
+    assert not learned.factors[40:].any()
+
+
+def test_the_most_often_measured_are_mapped_where_there_are_too_many(monkeypatch):
+    monkeypatch.setattr(screen_map, "_MOST_IN_PAIRS", 30)
+    earlier = screen()
+    rare = earlier.combinations.components.max(axis=1) >= 30
+    kept = ~rare | (np.arange(len(earlier)) % 4 == 0)
+    part = replace(earlier, combinations=earlier.combinations[kept], values=earlier.values[kept])
+
+    learned = ScreenMap.of(part)
+
+    assert not learned.factors[30:].any()
+    assert (learned.factors[:30] != 0).any(axis=1).all()
+
+
+def test_noise_alone_makes_no_map_however_gappy_the_screen():
+    rng = np.random.default_rng(5)
+    for size, count in ((100, 600), (300, 4_000)):
+        whole = all_pairs(size)
+        rows = rng.choice(len(whole), count, replace=False)
+        noise = replace(screen(size), combinations=whole[rows], values=rng.normal(size=count))
+
+        assert ScreenMap.of(noise).factors.shape[1] == 0
