@@ -68,7 +68,7 @@ def test_the_file_of_the_design_is_understood():
 def test_what_is_left_out_has_a_default():
     file = parse_campaign(LEAST, "c.toml")
     assert (file.surrogate.name, file.acquisition.name, file.lab.adapter) == (
-        "ensemble",
+        "auto",
         "auto",
         "csv",
     )
