@@ -11,7 +11,7 @@ from loop.replay.question import ask
 from loop.screen import Columns, read_screen
 from loop.tables import parse_table, read_table
 
-DATA = Path(__file__).parents[3].parent / "shared" / "data"
+DATA = Path(__file__).parents[3] / "shared" / "data"
 PAIRS = Columns(("a", "b"), "y")
 
 
