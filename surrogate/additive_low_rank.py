@@ -21,9 +21,10 @@ from surrogate.bayesian_regression import learned_group_variances
 from surrogate.linear_features import LinearFeatures
 from surrogate.low_rank import Draws, Rows, drawn
 from surrogate.out_of_bag import out_of_bag
+from surrogate.plain_arrays import floats
 from surrogate.representation.whitening import Whitenings
 from surrogate.settings import Range
-from surrogate.solution import Arrays, Observed, Solution, floats
+from surrogate.solution import Arrays, Observed, Solution
 from surrogate.solved_surrogate import SolvedSurrogate
 
 _FOLDS = 4

@@ -22,10 +22,11 @@ from surrogate.bagging import mixed
 from surrogate.bayesian_regression import Regression, learned_group_variances
 from surrogate.encoding import Encoder
 from surrogate.linear_features import Columns
+from surrogate.plain_arrays import floats
 from surrogate.representation.whitening import Whitenings
 from surrogate.set_networks import SetNetworks
 from surrogate.settings import Range
-from surrogate.solution import Arrays, Observed, Solution, floats
+from surrogate.solution import Arrays, Observed, Solution
 from surrogate.solved_surrogate import SolvedSurrogate
 from surrogate.trusted_members import reopened, trusted
 

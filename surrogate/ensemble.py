@@ -37,6 +37,7 @@ from surrogate.members import Members
 from surrogate.out_of_bag import Reliability, out_of_bag, reliability
 from surrogate.path_scales import PathScales, learned_logs
 from surrogate.placement import Placement
+from surrogate.plain_arrays import numpy_of
 from surrogate.precision import NAMES, Precision
 from surrogate.prediction import tiles
 from surrogate.prior_evidence import PriorEvidence
@@ -132,7 +133,7 @@ class Ensemble:
             schedule = self._schedule(warm=before is not None)
             train(members, lesson, schedule, generator, progress, checkpoint, self._precision)
             predicted = torch.cat(list(tiles(members, encoder, training.combinations)), dim=1)
-            jury = out_of_bag(_numpy(predicted), masks)
+            jury = out_of_bag(numpy_of(predicted), masks)
         spread = training.spread / scale.sd
         trusted = reliability(jury, standard, training.replicates, spread)
         self._encoder = encoder
@@ -155,8 +156,8 @@ class Ensemble:
         means, variances = [], []
         with self._placement.computing():
             for tile in tiles(learned.members, encoder, combinations):
-                means.append(_numpy(tile.mean(dim=0)))
-                variances.append(_numpy(tile.var(dim=0)))
+                means.append(numpy_of(tile.mean(dim=0)))
+                variances.append(numpy_of(tile.var(dim=0)))
         none = np.zeros((0, self._problem.readouts))
         return _belief(
             np.concatenate([none, *means]),
@@ -373,8 +374,3 @@ def _met(training: TrainingSet) -> Tensor:
     """The perturbagens that occur in a training set, ascending."""
     components = training.combinations.components
     return torch.as_tensor(np.unique(components[components >= 0]))
-
-
-def _numpy(tensor: Tensor) -> FloatArray:
-    array: FloatArray = tensor.detach().cpu().double().numpy()
-    return array

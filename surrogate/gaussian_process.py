@@ -18,6 +18,7 @@ from surrogate.encoding import Encoder
 from surrogate.exact_process import ExactProcess
 from surrogate.influence import exact_moves
 from surrogate.placement import Placement
+from surrogate.plain_arrays import floats, numpy_of
 from surrogate.prior_draws import Library, PriorDraws
 from surrogate.prior_evidence import PriorEvidence
 from surrogate.prior_help import prior_help
@@ -120,8 +121,8 @@ class GaussianProcess:
                 between = solved.fast.kernel.between(chunk, solved.fast.observed)
                 own = solved.fast.kernel.own(chunk)
                 answers = [_marginal(each, between, own) for each in solved.processes]
-                means.append(_numpy(torch.stack([mean for mean, _ in answers], dim=1)))
-                variances.append(_numpy(torch.stack([var for _, var in answers], dim=1)))
+                means.append(numpy_of(torch.stack([mean for mean, _ in answers], dim=1)))
+                variances.append(numpy_of(torch.stack([var for _, var in answers], dim=1)))
         return solved.belief(np.concatenate(means), np.concatenate(variances))
 
     def member_means(self, combinations: Combinations) -> Tensor:
@@ -160,7 +161,7 @@ class GaussianProcess:
             rows = process.rows.cpu().numpy()
             left_out = process.leave_one_out()
             mean[:, readout], variance[:, readout] = everywhere[readout]
-            mean[rows, readout], variance[rows, readout] = (_numpy(each) for each in left_out)
+            mean[rows, readout], variance[rows, readout] = (numpy_of(each) for each in left_out)
         return solved.belief(mean, variance)
 
     def prior_help(self) -> dict[str, float]:
@@ -214,11 +215,11 @@ class GaussianProcess:
             raise IncompatibleError(msg)
         observed = _Observed(
             Combinations(*(_whole(arrays[name]) for name in ("components", "levels", "contexts"))),
-            _floats(arrays["standard"]),
-            _floats(arrays["wells"]),
-            ReadoutScale(_floats(arrays["scale.mean"]), _floats(arrays["scale.sd"])),
+            floats(arrays["standard"]),
+            floats(arrays["wells"]),
+            ReadoutScale(floats(arrays["scale.mean"]), floats(arrays["scale.sd"])),
             Whitenings.of_arrays(arrays),
-            torch.tensor(_floats(arrays["logs"])),
+            torch.tensor(floats(arrays["logs"])),
             int(str(state.settings["seed"])),
         )
         with self._placement.computing():
@@ -317,7 +318,7 @@ class GaussianProcess:
         between = exact.kernel.between(exact.observed, exact.observed)
         own = exact.kernel.own(exact.observed)
         answers = [_marginal(each, between, own) for each in solved.processes]
-        return [(_numpy(mean), _numpy(variance)) for mean, variance in answers]
+        return [(numpy_of(mean), numpy_of(variance)) for mean, variance in answers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,15 +404,6 @@ def _updates(prior: Tensor, processes: list[ExactProcess], seed: int) -> list[Te
         noise = torch.cat([half, -half], dim=1) * sd
         updates.append(process.inverse @ (process.values[:, None] - drawn - noise))
     return updates
-
-
-def _numpy(tensor: Tensor) -> FloatArray:
-    array: FloatArray = tensor.detach().cpu().double().numpy()
-    return array
-
-
-def _floats(array: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> FloatArray:
-    return np.array(array, dtype=np.float64)
 
 
 def _whole(

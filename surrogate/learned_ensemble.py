@@ -16,6 +16,7 @@ from surrogate.members import Members
 from surrogate.out_of_bag import Reliability
 from surrogate.path_scales import PathScales
 from surrogate.placement import Placement
+from surrogate.plain_arrays import floats
 from surrogate.readout_scale import ReadoutScale
 from surrogate.representation.whitening import Whitenings
 
@@ -115,8 +116,8 @@ class LearnedEnsemble:
         return cls(
             members.to(placement.device, placement.dtype),
             Whitenings.of_arrays(arrays),
-            ReadoutScale(_floats(arrays["scale.mean"]), _floats(arrays["scale.sd"])),
-            torch.as_tensor(_floats(arrays["logs"])),
+            ReadoutScale(floats(arrays["scale.mean"]), floats(arrays["scale.sd"])),
+            torch.as_tensor(floats(arrays["logs"])),
             float(str(settings["bag"])),
             int(str(settings["mask_seed"])),
             Reliability(*_parts_of("reliability", Reliability, arrays)),
@@ -133,11 +134,7 @@ def _parts_of(
     kind: type[Reliability] | type[Belief],
     arrays: Mapping[str, npt.NDArray[np.generic]],
 ) -> list[FloatArray]:
-    return [_floats(arrays[f"{prefix}.{each.name}"]) for each in fields(kind)]
-
-
-def _floats(array: npt.NDArray[np.generic]) -> FloatArray:
-    return np.array(array, dtype=np.float64)
+    return [floats(arrays[f"{prefix}.{each.name}"]) for each in fields(kind)]
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from loop.ports.arrays import Combinations, FloatArray
 from loop.ports.engine import Progress
 from surrogate.bayesian_regression import Regression, learned_group_variances
 from surrogate.linear_features import LinearFeatures
+from surrogate.plain_arrays import floats
 from surrogate.representation.whitening import Whitenings
 from surrogate.settings import Range
 from surrogate.solution import (
@@ -25,7 +26,6 @@ from surrogate.solution import (
     Solution,
     combination_arrays,
     combinations_of,
-    floats,
 )
 from surrogate.solved_surrogate import SolvedSurrogate
 

@@ -65,11 +65,6 @@ class Solution(Protocol):
         ...
 
 
-def floats(array: npt.NDArray[np.generic]) -> FloatArray:
-    """A copy in float64."""
-    return np.array(array, dtype=np.float64)
-
-
 def combinations_of(arrays: Arrays, prefix: str) -> Combinations:
     """The inverse of `combination_arrays`."""
     parts = (np.array(arrays[f"{prefix}.{name}"], dtype=np.int64) for name in _PARTS)

@@ -19,11 +19,12 @@ from loop.ports.arrays import Belief, Combinations, FloatArray, SurrogateState, 
 from loop.ports.engine import Progress, SurrogateProblem, silent
 from surrogate.botorch_model import MemberModel
 from surrogate.placement import Placement
+from surrogate.plain_arrays import floats
 from surrogate.prior_evidence import PriorEvidence
 from surrogate.readout_scale import ReadoutScale
 from surrogate.representation.whitening import Whitenings
 from surrogate.settings import Range, read_settings
-from surrogate.solution import Arrays, Observed, Solution, floats
+from surrogate.solution import Arrays, Observed, Solution
 
 
 @dataclass(frozen=True, slots=True)

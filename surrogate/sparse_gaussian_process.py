@@ -16,15 +16,16 @@ from loop.ports.arrays import Combinations, FloatArray, IntArray
 from loop.ports.engine import Progress, SurrogateProblem
 from surrogate.encoding import Encoder
 from surrogate.exact_process import ExactProcess
+from surrogate.plain_arrays import floats, numpy_of
 from surrogate.prior_draws import Library, PriorDraws
 from surrogate.prior_help import prior_help
 from surrogate.representation.whitening import Whitenings
 from surrogate.set_kernel import SetKernel
 from surrogate.settings import Range
-from surrogate.solution import Arrays, Observed, Solution, combinations_of, floats
+from surrogate.solution import Arrays, Observed, Solution, combinations_of
 from surrogate.solved_surrogate import SolvedSurrogate
 from surrogate.sparse_process import SparseProcess, most_telling
-from surrogate.sparse_solution import Sight, Summed, numpy_of
+from surrogate.sparse_solution import Sight, Summed
 from surrogate.variances import first_guess, learned_variances
 
 _ROWS_FOR_VARIANCES = 1_000

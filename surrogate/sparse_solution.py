@@ -10,9 +10,10 @@ from torch import Tensor
 
 from loop.ports.arrays import Combinations, FloatArray, IntArray
 from surrogate.encoding import Encoder
+from surrogate.plain_arrays import floats, numpy_of
 from surrogate.prior_draws import PriorDraws
 from surrogate.set_kernel import Encoded, SetKernel
-from surrogate.solution import Observed, combination_arrays, floats
+from surrogate.solution import Observed, combination_arrays
 from surrogate.sparse_process import Chunk, SparseProcess
 
 _CHUNK = 2_048
@@ -146,9 +147,3 @@ class Summed:
             held[f"inner.{readout}"] = numpy_of(each.inner)
             held[f"mean.{readout}"] = numpy_of(each.mean)
         return held
-
-
-def numpy_of(tensor: Tensor) -> FloatArray:
-    """A tensor as an array in float64."""
-    array: FloatArray = tensor.detach().cpu().double().numpy()
-    return array

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from loop.ports.arrays import BoolArray, Combinations, FloatArray, Representations
 from surrogate.out_of_bag import Jury, out_of_bag, reliability
-from surrogate.solution import Arrays, Observed, floats
+from surrogate.plain_arrays import floats
+from surrogate.solution import Arrays, Observed
 
 _CHUNK = 8_192
 UNMET = ("perturbagens", "contexts")
