@@ -157,15 +157,16 @@ class Committee:
     def member_means(self, combinations: Combinations) -> Tensor:
         """64 draws, shape (S, N, m), float32, readout units: each surrogate's share by its weight.
 
-        A surrogate's share of draws keeps its mean; with less than one draw it is left out.
+        Shares are whole pairs of draws; what that rounds off is put right, so that the draws' mean
+        is the belief's.
         """
         shares = _shared_out(self._weights, _DRAWS)
-        parts = [
-            _as_many(each.member_means(combinations), share)
-            for each, share in zip(self._known(), shares, strict=True)
-            if share
-        ]
-        return torch.cat(parts)
+        said = [each.member_means(combinations) for each in self._known()]
+        draws = torch.cat([_as_many(m, share) for m, share in zip(said, shares, strict=True)])
+        means = torch.stack([each.mean(dim=0) for each in said])
+        weights = torch.as_tensor(self._weights).to(means)
+        whole: Tensor = draws + (torch.tensordot(weights, means, dims=1) - draws.mean(dim=0))
+        return whole
 
     def noise_sd(self) -> Tensor:
         """SD of a measured well about its truth, shape (m,), by weight."""
@@ -293,6 +294,8 @@ def _as_many(means: Tensor, count: int) -> Tensor:
     if count < len(means):
         rows = torch.cat([torch.arange(count // 2), half + torch.arange(count // 2)]).to(rows)
     picked = means[rows]
+    if not count:
+        return picked
     return picked + (means.mean(dim=0) - picked.mean(dim=0))
 
 

@@ -43,9 +43,7 @@ def test_draws_have_the_mean_and_about_the_spread_of_the_belief(sitting):
     spread = draws.std(dim=0).numpy()
     ratio = spread / belief.epistemic_sd
     assert 0.5 < np.median(ratio) < 1.5
-    # Shares are whole pairs of draws, so the mean is right to half a pair's weight.
-    apart = np.abs(draws.mean(dim=0).numpy() - belief.mean)
-    assert (apart < belief.sd).all()
+    np.testing.assert_allclose(draws.mean(dim=0), belief.mean, atol=1e-4)
 
 
 def test_it_warm_starts_and_its_weights_come_back(sitting):

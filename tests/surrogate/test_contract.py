@@ -4,6 +4,7 @@ import pytest
 
 from loop.contracts.surrogate import SurrogateContract
 from surrogate.additive_low_rank import AdditiveLowRank
+from surrogate.committee import Committee
 from surrogate.deep_kernel import DeepKernel
 from surrogate.ensemble import Ensemble
 from surrogate.extra_trees import ExtraTrees
@@ -68,3 +69,9 @@ class TestRandomBelief(SurrogateContract):
     @pytest.fixture
     def factory(self):
         return RandomBelief
+
+
+class TestCommittee(SurrogateContract):
+    @pytest.fixture
+    def factory(self):
+        return Committee
