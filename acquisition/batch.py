@@ -38,14 +38,17 @@ class Rule:
         clause: Says the same of each in words that follow the prediction, or nothing.
         favourites: Rates each for every member, shape (S, N), where stage two would miss what
             only some members like; None where it would not.
-        joint: Builds the gains from the noise SD and joint draws of what is pending or chosen
-            already, shape (S, C), and of the pool, shape (S, K). None: the utilities.
+        joint: Builds the gains from the noise SD of the first readout and joint draws of what is
+            pending or chosen already, shape (S, C, R), and of the pool, shape (S, K, R). None: the
+            utilities.
+        readouts: Which R readouts are asked for, by their place.
     """
 
     utility: Utility
-    clause: Callable[[Marginals], Sequence[str]]
+    clause: Callable[[tuple[Marginals, ...]], Sequence[str]]
     favourites: Utility | None = None
     joint: Callable[[float, Tensor, Tensor], Gains] | None = None
+    readouts: tuple[int, ...] = (0,)
 
 
 @dataclass(slots=True)
@@ -93,7 +96,9 @@ def choose_batch(
         rule.favourites,
     )
     draws = int(settings["draws"]) or min(max(4 * request.size, 128), 1_024)
-    beliefs = beliefs_of(request.surrogate, draws, salt_from(rng), request.replicates)
+    beliefs = beliefs_of(
+        request.surrogate, draws, salt_from(rng), request.replicates, rule.readouts
+    )
     size = int(settings["pool"]) or max(5 * request.size, 2_000)
     picks = _fill(request, rule, scan, beliefs, size, progress)
     progress(1.0, f"chose {request.size:,} candidates")
@@ -103,7 +108,7 @@ def choose_batch(
     return Chosen(
         addresses,
         np.array(picks.scores, dtype=np.float64),
-        reasons(request.readout, marginals, clauses, picks.ranks, picks.listed, among),
+        reasons(request.readout, marginals[0], clauses, picks.ranks, picks.listed, among),
     )
 
 
@@ -116,7 +121,7 @@ def _fill(
     progress: Progress,
 ) -> _Picks:
     """Scan and choose, as often as `max_uses` makes it necessary."""
-    limits, picks = UseLimits(request.max_uses, request.uses), _Picks()
+    limits, picks = UseLimits(request.limits.max_uses, request.limits.uses), _Picks()
     done, span = 0.0, 0.9
     while len(picks.addresses) < request.size:
         if rule.joint is not None and beliefs.joint_limit is not None:
@@ -155,7 +160,7 @@ def _extend(
         gains.add(position)
         limits.count(pool.combinations[position : position + 1])
         allowed[position] = False
-        if request.max_uses:
+        if request.limits.max_uses:
             allowed &= limits.allowed(pool.combinations)
 
 
@@ -170,7 +175,7 @@ def _joint_gains(
         [request.pending, request.space.unrank(np.array(picks.addresses, dtype=np.int64))]
     )
     draws = beliefs.draws(Combinations.joined([before, pool.combinations]))
-    noise_sd = beliefs.marginals(pool.combinations[:1]).noise_sd
+    noise_sd = beliefs.marginals(pool.combinations[:1])[0].noise_sd
     return joint(noise_sd, draws[:, : len(before)], draws[:, len(before) :])
 
 

@@ -23,23 +23,29 @@ _BLOCK = 1_024
 
 
 class Beliefs(Protocol):
-    """Beliefs about the first readout, one by one and jointly."""
+    """Beliefs about the readouts that a rule asks for, one by one and jointly; R readouts."""
 
     @property
     def joint_limit(self) -> int | None:
         """How many candidates `draws` should be asked for; None: memory is the limit."""
         ...
 
-    def marginals(self, combinations: Combinations) -> Marginals:
-        """Each candidate by itself."""
+    def marginals(self, combinations: Combinations) -> tuple[Marginals, ...]:
+        """Each candidate by itself, R beliefs."""
         ...
 
     def draws(self, combinations: Combinations) -> Tensor:
-        """S joint realisations, shape (S, N), float64 on the CPU."""
+        """S joint realisations, shape (S, N, R), float64 on the CPU."""
         ...
 
 
-def beliefs_of(surrogate: Surrogate, draws: int, seed: int, replicates: int = 1) -> Beliefs:
+def beliefs_of(
+    surrogate: Surrogate,
+    draws: int,
+    seed: int,
+    replicates: int = 1,
+    readouts: tuple[int, ...] = (0,),
+) -> Beliefs:
     """The fastest way to ask this surrogate: its members, or its BoTorch posterior.
 
     `draws` and `seed` matter only for a posterior that has no members. A candidate is measured
@@ -49,7 +55,7 @@ def beliefs_of(surrogate: Surrogate, draws: int, seed: int, replicates: int = 1)
         IncompatibleError: If it has neither members nor a BoTorch `Model`.
     """
     if isinstance(surrogate, Scannable):
-        return MemberBeliefs(surrogate, replicates)
+        return MemberBeliefs(surrogate, replicates, readouts)
     model = surrogate.model()
     if not isinstance(model, Model):
         msg = (
@@ -58,15 +64,19 @@ def beliefs_of(surrogate: Surrogate, draws: int, seed: int, replicates: int = 1)
         )
         raise IncompatibleError(msg)
     noise = surrogate if isinstance(surrogate, KnowsNoise) else None
-    return PosteriorBeliefs(model, noise, draws, seed, replicates)
+    return PosteriorBeliefs(model, noise, draws, seed, replicates, readouts)
 
 
 class MemberBeliefs:
     """The beliefs of a surrogate with members."""
 
-    def __init__(self, surrogate: Scannable, replicates: int) -> None:
+    def __init__(
+        self, surrogate: Scannable, replicates: int, readouts: tuple[int, ...] = (0,)
+    ) -> None:
         self._surrogate = surrogate
-        self._noise_sd = float(surrogate.noise_sd()[0]) / math.sqrt(replicates)
+        self._readouts = readouts
+        noise = surrogate.noise_sd().double() / math.sqrt(replicates)
+        self._noise_sds = [float(noise[readout]) for readout in readouts]
 
     @property
     def joint_limit(self) -> int | None:
@@ -74,14 +84,17 @@ class MemberBeliefs:
         return None
 
     @torch.no_grad()
-    def marginals(self, combinations: Combinations) -> Marginals:
+    def marginals(self, combinations: Combinations) -> tuple[Marginals, ...]:
         """One component a member."""
-        means = self._surrogate.member_means(combinations)[..., 0].double()
-        return Marginals(means, None, self._noise_sd)
+        means = self._surrogate.member_means(combinations).double()
+        return tuple(
+            Marginals(means[..., readout], None, noise)
+            for readout, noise in zip(self._readouts, self._noise_sds, strict=True)
+        )
 
     def draws(self, combinations: Combinations) -> Tensor:
         """The members are the draws."""
-        return self.marginals(combinations).means.cpu()
+        return torch.stack([each.means for each in self.marginals(combinations)], dim=-1).cpu()
 
 
 class PosteriorBeliefs:
@@ -94,11 +107,18 @@ class PosteriorBeliefs:
     """
 
     def __init__(
-        self, model: Model, noise: KnowsNoise | None, draws: int, seed: int, replicates: int
+        self,
+        model: Model,
+        noise: KnowsNoise | None,
+        draws: int,
+        seed: int,
+        replicates: int,
+        readouts: tuple[int, ...] = (0,),
     ) -> None:
         self._model = model
         self._noise = noise
-        self._noise_sd: float | None = None
+        self._noise_sds: list[float] = []
+        self._readouts = list(readouts)
         self._draws = draws
         self._replicates = replicates
         self._seed = seed % 2**31
@@ -110,36 +130,43 @@ class PosteriorBeliefs:
         return 4_096
 
     @torch.no_grad()
-    def marginals(self, combinations: Combinations) -> Marginals:
+    def marginals(self, combinations: Combinations) -> tuple[Marginals, ...]:
         """Each row as a t-batch of its own, X of shape (N, 1, 2k + 1)."""
         rows = self._rows(combinations)[:, None]
         blocks = [self._block(rows[i : i + _BLOCK]) for i in range(0, max(len(rows), 1), _BLOCK)]
         means = torch.cat([means for means, _ in blocks], dim=1)
         spreads = [within for _, within in blocks if within is not None]
-        return Marginals(means, torch.cat(spreads) if spreads else None, self._noise_of(rows[:1]))
+        within = torch.cat(spreads) if spreads else None
+        return tuple(
+            Marginals(means[..., at], None if within is None else within[:, at], noise)
+            for at, noise in enumerate(self._noise_of(rows[:1]))
+        )
 
     @torch.no_grad()
     def draws(self, combinations: Combinations) -> Tensor:
         """All rows as one q-batch, X of shape (N, 2k + 1)."""
         posterior = self._model.posterior(self._rows(combinations))
         if isinstance(posterior, EnsemblePosterior):
-            drawn = _every_member(posterior)[..., 0]
+            drawn = _every_member(posterior)
         elif _is_gaussian(posterior):
-            half = self._drawn(posterior, (self._draws + 1) // 2)[..., 0]
-            drawn = torch.cat([half, 2 * posterior.mean[..., 0] - half])
+            half = self._drawn(posterior, (self._draws + 1) // 2)
+            drawn = torch.cat([half, 2 * posterior.mean - half])
         else:
-            drawn = self._drawn(posterior, self._draws)[..., 0].flatten(0, -2)
-        return drawn.double().cpu()
+            drawn = self._drawn(posterior, self._draws).flatten(0, -3)
+        return drawn[..., self._readouts].double().cpu()
 
     def _block(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
         posterior = self._model.posterior(rows)
+        wanted = self._readouts
         if isinstance(posterior, EnsemblePosterior):
-            return _every_member(posterior)[:, :, 0, 0].double(), None
+            return _every_member(posterior)[:, :, 0, wanted].double(), None
         if _is_gaussian(posterior):
-            within = posterior.variance[:, 0, 0].double().clamp_min(0).sqrt()
-            return posterior.mean[:, 0, 0].double()[None], within
-        drawn = self._drawn(posterior, self._draws)[..., 0, 0]
-        return drawn.reshape(*drawn.shape[:2], -1).transpose(1, 2).flatten(0, 1).double(), None
+            within = posterior.variance[:, 0, wanted].double().clamp_min(0).sqrt()
+            return posterior.mean[:, 0, wanted].double()[None], within
+        drawn = self._drawn(posterior, self._draws)[..., 0, wanted]
+        # (draws, N, components, R) or (draws, N, R): components are draws as well.
+        drawn = drawn.reshape(*drawn.shape[:2], -1, len(wanted))
+        return drawn.transpose(1, 2).flatten(0, 1).double(), None
 
     def _drawn(self, posterior: Posterior, count: int) -> Tensor:
         shape = torch.Size([count])
@@ -147,14 +174,16 @@ class PosteriorBeliefs:
         drawn: Tensor = get_sampler(posterior, shape, seed=self._seed)(posterior)  # type: ignore[arg-type]
         return drawn
 
-    def _noise_of(self, row: Tensor) -> float:
+    def _noise_of(self, row: Tensor) -> list[float]:
         """The noise of a mean of wells: by the surrogate, or what its model adds for one."""
-        if self._noise_sd is None and self._noise is not None:
-            self._noise_sd = float(self._noise.noise_sd()[0])
-        if self._noise_sd is None and len(row):
+        if not self._noise_sds and self._noise is not None:
+            self._noise_sds = self._noise.noise_sd()[self._readouts].tolist()
+        if not self._noise_sds and len(row):
             noisy = self._model.posterior(row, observation_noise=True)
-            self._noise_sd = _added_sd(noisy, self._model.posterior(row))
-        return (self._noise_sd or 0.0) / math.sqrt(self._replicates)
+            added = _added_sds(noisy, self._model.posterior(row))
+            self._noise_sds = [added[readout] for readout in self._readouts]
+        known = self._noise_sds or [0.0] * len(self._readouts)
+        return [sd / math.sqrt(self._replicates) for sd in known]
 
     def _rows(self, combinations: Combinations) -> Tensor:
         return torch.from_numpy(combinations.features()).to(self._device)
@@ -165,12 +194,13 @@ def _is_gaussian(posterior: Posterior) -> TypeGuard[GPyTorchPosterior]:
     return isinstance(posterior, GPyTorchPosterior) and not mixture
 
 
-def _added_sd(noisy: Posterior, quiet: Posterior) -> float:
-    """The noise between two posteriors of one row; 0 unless both are Gaussian."""
+def _added_sds(noisy: Posterior, quiet: Posterior) -> list[float]:
+    """The noise of each readout between two posteriors of one row; 0 unless both are Gaussian."""
     if not (isinstance(noisy, GPyTorchPosterior) and isinstance(quiet, GPyTorchPosterior)):
-        return 0.0
-    added = noisy.variance[..., 0].mean() - quiet.variance[..., 0].mean()
-    return float(added.clamp_min(0).sqrt())
+        return [0.0] * quiet.rsample(torch.Size([1])).shape[-1]
+    added = (noisy.variance - quiet.variance).flatten(0, -2).mean(dim=0)
+    sds: list[float] = added.clamp_min(0).sqrt().tolist()
+    return sds
 
 
 def _every_member(posterior: EnsemblePosterior) -> Tensor:

@@ -39,7 +39,7 @@ class ExpectedHits:
         settings = read_settings("expected-hits", request.settings, self.settings)
         readout = request.readout
         rule = Rule(
-            utility=lambda beliefs: beliefs.chance_past(readout.low, readout.high),
-            clause=lambda beliefs: hit_clauses(beliefs, readout),
+            utility=lambda beliefs: beliefs[0].chance_past(readout.low, readout.high),
+            clause=lambda beliefs: hit_clauses(beliefs[0], readout),
         )
         return choose_batch(request, rule, settings, rng, progress)

@@ -62,14 +62,16 @@ class LogExpectedImprovement:
             raise InvalidError(msg)
         sign, best, unit = sign_of(request.goal), request.best, request.readout.unit
 
-        def utility(beliefs: Marginals) -> Tensor:
-            return log_improvement(sign * beliefs.members(), sign * best)
+        def utility(beliefs: tuple[Marginals, ...]) -> Tensor:
+            return log_improvement(sign * beliefs[0].members(), sign * best)
 
         rule = Rule(
             utility=utility,
-            clause=lambda beliefs: improvement_clauses(beliefs, best, sign, unit),
-            favourites=lambda beliefs: sign * beliefs.means,
-            joint=lambda _, before, pool: ImprovementGains(sign * before, sign * pool, sign * best),
+            clause=lambda beliefs: improvement_clauses(beliefs[0], best, sign, unit),
+            favourites=lambda beliefs: sign * beliefs[0].means,
+            joint=lambda _, before, pool: ImprovementGains(
+                sign * before[..., 0], sign * pool[..., 0], sign * best
+            ),
         )
         return choose_batch(request, rule, settings, rng, progress)
 

@@ -41,12 +41,14 @@ class Greedy:
         hunting, sign = request.goal is Goal.FIND_HITS, sign_of(request.goal)
         readout, best = request.readout, request.best
 
-        def utility(beliefs: Marginals) -> Tensor:
+        def utility(asked: tuple[Marginals, ...]) -> Tensor:
+            [beliefs] = asked
             if hunting:
                 return excess(beliefs.mean, readout) / (beliefs.noise_sd or 1.0)
             return sign * beliefs.mean
 
-        def clause(beliefs: Marginals) -> list[str]:
+        def clause(asked: tuple[Marginals, ...]) -> list[str]:
+            [beliefs] = asked
             if hunting:
                 return hit_clauses(beliefs, readout)
             return improvement_clauses(beliefs, best, sign, readout.unit)

@@ -40,9 +40,9 @@ class MaxVariance:
         settings = read_settings("max-variance", request.settings, self.settings)
         unit = request.readout.unit
         rule = Rule(
-            utility=lambda beliefs: beliefs.epistemic_sd,
-            clause=lambda beliefs: doubt_clauses(beliefs, unit),
-            joint=VarianceGains,
+            utility=lambda beliefs: beliefs[0].epistemic_sd,
+            clause=lambda beliefs: doubt_clauses(beliefs[0], unit),
+            joint=lambda noise, before, pool: VarianceGains(noise, before[..., 0], pool[..., 0]),
         )
         return choose_batch(request, rule, settings, rng, progress)
 

@@ -107,7 +107,8 @@ def ran_short(request: BatchRequest, found: int, survey: Survey) -> NotEnoughCan
         )
         return NotEnoughCandidatesError(msg)
     msg = (
-        f"The batch needs {request.size:,} perturbations and max_uses = {request.max_uses} left "
+        f"The batch needs {request.size:,} perturbations and max_uses = "
+        f"{request.limits.max_uses} left "
         f"room for {found:,}; ask for fewer, or let a perturbagen occur more often."
     )
     return NotEnoughCandidatesError(msg)

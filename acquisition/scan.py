@@ -15,7 +15,8 @@ from acquisition.use_limits import UseLimits
 from loop.ports.arrays import Combinations, FloatArray, IntArray
 from loop.ports.engine import BatchRequest, Progress
 
-Utility = Callable[[Marginals], Tensor]
+Utility = Callable[[tuple[Marginals, ...]], Tensor]
+"""Rates N candidates by the beliefs about the readouts asked for; see `Scan`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,12 @@ class Scan:
         return self._pool(request, beliefs, marginal, by_member, scanned)
 
     def _offer_favourites(
-        self, lists: list[TopList], size: int, shard: Shard, marginals: Marginals, ties: UIntArray
+        self,
+        lists: list[TopList],
+        size: int,
+        shard: Shard,
+        marginals: tuple[Marginals, ...],
+        ties: UIntArray,
     ) -> None:
         if self.favourites is None:
             return

@@ -54,7 +54,7 @@ class _Batch:
     """The addresses picked so far, and the room that they leave."""
 
     def __init__(self, request: BatchRequest) -> None:
-        self.limits = UseLimits(request.max_uses, request.uses)
+        self.limits = UseLimits(request.limits.max_uses, request.limits.uses)
         self._size = request.size
         self._picked: dict[int, None] = {}
 

@@ -43,12 +43,14 @@ class UpperConfidenceBound:
         hunting, sign = request.goal is Goal.FIND_HITS, sign_of(request.goal)
         readout, best, beta = request.readout, request.best, settings["beta"]
 
-        def utility(beliefs: Marginals) -> Tensor:
+        def utility(asked: tuple[Marginals, ...]) -> Tensor:
+            [beliefs] = asked
             mean = beliefs.mean
             middle = excess(mean, readout) if hunting else sign * mean
             return middle + beta * beliefs.epistemic_sd
 
-        def clause(beliefs: Marginals) -> list[str]:
+        def clause(asked: tuple[Marginals, ...]) -> list[str]:
+            [beliefs] = asked
             if hunting:
                 return hit_clauses(beliefs, readout)
             return improvement_clauses(beliefs, best, sign, readout.unit)

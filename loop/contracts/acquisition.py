@@ -91,12 +91,12 @@ class AcquisitionContract:
         self, acquisition: Acquisition, asked: BatchRequest
     ) -> None:
         """Its arrays in particular."""
-        taken, uses = asked.taken.copy(), asked.uses.copy()
+        taken, uses = asked.taken.copy(), asked.limits.uses.copy()
 
-        _choose(acquisition, replace(asked, max_uses=2))
+        _choose(acquisition, _limited(asked, 2, uses))
 
         assert asked.taken.tolist() == taken.tolist()
-        assert asked.uses.tolist() == uses.tolist()
+        assert asked.limits.uses.tolist() == uses.tolist()
 
     def test_no_perturbagen_is_used_more_often_than_allowed(
         self, acquisition: Acquisition, asked: BatchRequest
@@ -104,10 +104,10 @@ class AcquisitionContract:
         """Counting those uses that were fixed before."""
         free = _choose(acquisition, asked)
         favourite = asked.space.unrank(free.addresses[:1]).components[0]
-        uses = np.zeros_like(asked.uses)
+        uses = np.zeros_like(asked.limits.uses)
         uses[favourite[favourite >= 0]] = 2
 
-        limited = replace(asked, max_uses=2, uses=uses)
+        limited = _limited(asked, 2, uses)
         total = uses + _uses(asked, _choose(acquisition, limited).addresses)
 
         assert total.max() <= 2
@@ -127,7 +127,7 @@ class AcquisitionContract:
         self, acquisition: Acquisition, asked: BatchRequest
     ) -> None:
         """Rather than made smaller."""
-        spent = replace(asked, max_uses=1, uses=np.ones_like(asked.uses))
+        spent = _limited(asked, 1, np.ones_like(asked.limits.uses))
 
         with pytest.raises(NotEnoughCandidatesError):
             _choose(acquisition, spent)
@@ -188,6 +188,10 @@ def _choose(acquisition: Acquisition, asked: BatchRequest) -> Chosen:
     return acquisition.choose(asked, _rng())
 
 
+def _limited(asked: BatchRequest, max_uses: int, uses: IntArray) -> BatchRequest:
+    return replace(asked, limits=replace(asked.limits, max_uses=max_uses, uses=uses))
+
+
 def _on_offer(asked: BatchRequest) -> IntArray:
     """The addresses on offer, ascending, by enumeration."""
     every = np.arange(len(asked.space), dtype=np.int64)
@@ -197,5 +201,5 @@ def _on_offer(asked: BatchRequest) -> IntArray:
 
 def _uses(asked: BatchRequest, addresses: IntArray) -> IntArray:
     components = asked.space.unrank(addresses).components
-    counts = np.bincount(components[components >= 0], minlength=len(asked.uses))
+    counts = np.bincount(components[components >= 0], minlength=len(asked.limits.uses))
     return counts.astype(np.int64)

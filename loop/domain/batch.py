@@ -92,7 +92,9 @@ class Choice:
     """One perturbation of a batch, with the reason in a sentence.
 
     `inclusion_probability` is known for audit wells only: each candidate's chance to be drawn.
-    `belief` is keyed by readout, and empty where no surrogate had been trained.
+    `belief` is keyed by readout, and empty where no surrogate had been trained. `rank` is the
+    place among all candidates rated, from 1; None where there was none. `contribution` is the
+    share of the batch's whole value that this choice brought; None where value has no meaning.
     """
 
     perturbation: Perturbation
@@ -101,6 +103,24 @@ class Choice:
     reason: str
     belief: Mapping[str, PredictedReadout]
     inclusion_probability: float | None = None
+    rank: int | None = None
+    contribution: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a batch was expected to bring before it was measured, audit wells included.
+
+    `value` is the number of hits, or for goals without hits the gain over the best so far, in
+    `unit` ("hits", or the readout's unit); `low` and `high` bound its 90 % interval; `random` is
+    what as many wells drawn by lot would bring, None where nobody can tell.
+    """
+
+    value: float
+    low: float
+    high: float
+    random: float | None
+    unit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +146,10 @@ class RoundScores:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What was chosen in one round, its seed, and its state."""
+    """What was chosen in one round, its seed, and its state.
+
+    `notes` are sentences about how it was chosen: what was scanned, which constraints bound it.
+    """
 
     id: str
     campaign: str
@@ -142,6 +165,8 @@ class Batch:
     decided_by: str | None = None
     why: str | None = None
     scores: RoundScores | None = None
+    forecast: Forecast | None = None
+    notes: tuple[str, ...] = ()
 
     def moved_to(self, state: BatchState, by: str | None = None, why: str | None = None) -> "Batch":
         """The batch in its next state.

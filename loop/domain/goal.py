@@ -14,6 +14,8 @@ class Goal(StrEnum):
     FIND_HITS = "find-hits"
     MAXIMIZE = "maximize"
     MINIMIZE = "minimize"
+    REACH_STATE = "reach-state"
+    PARETO = "pareto"
     LEARN_MAP = "learn-map"
 
 
@@ -37,7 +39,8 @@ class Readout:
     """What is measured: name, unit, and where a hit begins.
 
     A value is a hit if it is at or below `low` or at or above `high`; a side that does not
-    count is infinite. Both are in the readout's own unit, after normalisation.
+    count is infinite. Both are in the readout's own unit, after normalisation. For goal
+    'reach-state' `target` is the value of the wanted state and `weight` how much a miss counts.
     """
 
     name: str
@@ -46,6 +49,8 @@ class Readout:
     low: float = -math.inf
     high: float = math.inf
     normalization: Normalization = Normalization.NONE
+    target: float | None = None
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse thresholds that contradict the direction."""

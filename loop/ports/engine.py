@@ -1,7 +1,8 @@
 """What the hub asks of the engine: surrogates, acquisitions, and the space between them."""
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -12,6 +13,7 @@ from loop.ports.arrays import (
     Belief,
     BoolArray,
     Combinations,
+    FloatArray,
     IntArray,
     PriorScreen,
     Representations,
@@ -57,6 +59,56 @@ class CandidateSpace(Protocol):
 
     def permitted(self, combinations: Combinations) -> BoolArray:
         """Which perturbations break no constraint, shape (N,)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """All perturbations of one order in one context of a `TiledSpace`, in order of address.
+
+    Each is a prefix (all components but the last) and a last item; there are `prefixes` prefixes,
+    numbered in the order of their addresses.
+    """
+
+    context: int
+    order: int
+    prefixes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stripe:
+    """R neighbouring prefixes of one section, each followed by a run of items up to the last.
+
+    Attributes:
+        prefixes: R perturbations of one component less, with the space's k slots.
+        starts: The first item that may follow each prefix, shape (R,); U where none may.
+        addresses: The address of each prefix with item `starts`, shape (R,); with a later item j
+            it is `addresses + (j - starts)`.
+    """
+
+    prefixes: Combinations
+    starts: IntArray
+    addresses: IntArray
+
+
+@runtime_checkable
+class TiledSpace(Protocol):
+    """What a space may have besides being one: its addresses run through contiguous items.
+
+    An item is one perturbagen at one dose level; U items are numbered by perturbagen, then level.
+    """
+
+    @property
+    def items(self) -> Combinations:
+        """The U items, each as the only component, context 0."""
+        ...
+
+    def sections(self) -> tuple[Section, ...]:
+        """All sections, controls (order 0) left out, in the order of their addresses."""
+        ...
+
+    def stripe(self, section: Section, start: int, stop: int) -> Stripe:
+        """Prefixes `start` to `stop - 1` of a section; O(R k log P)."""
         ...
 
 
@@ -138,50 +190,109 @@ class SurrogateFactory(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Perturbagens that belong together, such as a pathway, and how many choices may hold one.
+
+    `members`, shape (P,). A choice counts if it holds any member; `at_most` None: no limit.
+    """
+
+    name: str
+    members: BoolArray
+    at_least: int = 0
+    at_most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a batch must keep to, beyond what the space permits; the default keeps to nothing.
+
+    Attributes:
+        max_uses: How often one perturbagen may occur in the batch; 0: no limit.
+        uses: How often each perturbagen occurs in the part of the batch that is already fixed
+            (audit wells, references, must-haves), shape (P,); may be empty without `max_uses`.
+        costs: The cost of one use of each perturbagen, shape (P,); empty: all 0.
+        well_cost: What a choice costs besides its perturbagens.
+        money: What the choices still to be made may cost together; inf: no limit.
+        groups: What is still to be fulfilled of each group, after the part that is fixed.
+        diversity: How strongly likeness to what is chosen already counts against a candidate: 0
+            not at all, 1 as much as its whole value above a typical candidate's.
+    """
+
+    max_uses: int = 0
+    uses: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    costs: FloatArray = field(default_factory=lambda: np.zeros(0))
+    well_cost: float = 0.0
+    money: float = math.inf
+    groups: tuple[Group, ...] = ()
+    diversity: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class BatchRequest:
     """What an acquisition is asked.
 
     Attributes:
         space: What may be chosen.
         taken: Sorted addresses that are not on offer: measured, pending, chosen already.
-        surrogate: A fitted surrogate; its first readout is the goal's.
+        surrogate: A fitted surrogate of `readouts`, in their order.
         goal: What is wanted.
-        readout: The goal's readout, with its thresholds.
+        readouts: All readouts; the first is the one that a goal with one readout is about.
         best: The best value observed so far in the goal's direction; None before any.
         pending: Perturbations out for measurement, whose values are not known yet.
         size: q.
-        max_uses: How often one perturbagen may occur in the batch; 0: no limit.
-        uses: How often each perturbagen occurs in the part of the batch that is already fixed
-            (audit wells), shape (P,).
         settings: The acquisition's own, from the campaign file.
+        limits: What the batch must keep to.
         replicates: In how many wells each choice will be measured.
+        training: What has been observed; None where nothing is known.
+        representations: URs, for rules that look at how alike candidates are; None: none.
+        compute: Where the acquisition computes.
+        checkpoint: A folder where a long scan may leave what it needs to go on after a kill.
     """
 
     space: CandidateSpace
     taken: IntArray
     surrogate: Surrogate
     goal: Goal
-    readout: Readout
+    readouts: tuple[Readout, ...]
     best: float | None
     pending: Combinations
     size: int
-    max_uses: int
-    uses: IntArray
     settings: Mapping[str, str | int | float | bool]
+    limits: Limits = field(default_factory=Limits)
     replicates: int = 1
+    training: TrainingSet | None = None
+    representations: Representations | None = None
+    compute: Compute = field(default_factory=Compute)
+    checkpoint: Path | None = None
+
+    @property
+    def readout(self) -> Readout:
+        """The readout that a goal with one readout is about."""
+        return self.readouts[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """What an acquisition answers: q addresses in the order chosen, scores, and reasons.
 
-    A score is what the acquisition gave the perturbation when it was chosen; its unit is the
-    acquisition's affair. A reason is one plain sentence for the scientist.
+    Attributes:
+        addresses: Shape (q,).
+        scores: What the acquisition gave each perturbation when it was chosen, shape (q,); the
+            unit is the acquisition's affair.
+        reasons: One plain sentence for the scientist each.
+        ranks: The place of each among all that were rated, from 1, shape (q,); 0: not known.
+            Empty: none is known.
+        contributions: The share of the batch's value that each brought, shape (q,), NaN where
+            value has no meaning. Empty: none has.
+        notes: Sentences about the whole choice, such as what was scanned and its audited recall.
     """
 
     addresses: IntArray
-    scores: np.ndarray[tuple[int], np.dtype[np.float64]]
+    scores: FloatArray
     reasons: tuple[str, ...]
+    ranks: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    contributions: FloatArray = field(default_factory=lambda: np.zeros(0))
+    notes: tuple[str, ...] = ()
 
 
 class Acquisition(Protocol):
@@ -201,7 +312,8 @@ class Acquisition(Protocol):
         """Choose `request.size` distinct addresses, none of them taken or forbidden.
 
         Raises:
-            NotEnoughCandidatesError: If fewer are on offer, or `max_uses` leaves fewer.
+            NotEnoughCandidatesError: If fewer are on offer, or the limits leave fewer.
             InvalidError: If a setting is unknown, or the goal does not suit.
+            IncompatibleError: If the surrogate predicts no numbers; the sentence says who.
         """
         ...

@@ -25,12 +25,12 @@ def _choose(acquisition: Acquisition, asked: BatchRequest) -> Chosen:
 
 def _greedy_over_everything(asked: BatchRequest, values: np.ndarray) -> list[int]:
     """Sort all candidates, and walk down while uses last."""
-    uses, chosen = asked.uses.copy(), list[int]()
+    uses, chosen = asked.limits.uses.copy(), list[int]()
     for address in np.argsort(-values):
         one = asked.space.unrank(np.array([address]))
         parts = one.components[0]
         fine = asked.space.permitted(one)[0] and address not in asked.taken
-        if fine and len(chosen) < asked.size and (uses[parts] < asked.max_uses).all():
+        if fine and len(chosen) < asked.size and (uses[parts] < asked.limits.max_uses).all():
             chosen.append(int(address))
             uses[parts] += 1
     return chosen

@@ -24,13 +24,13 @@ def test_an_ensemble_is_the_same_through_its_members_and_through_its_model() -> 
     members = beliefs_of(LinearDraws(), 8, 0)
     model = beliefs_of(ModelOnly(LinearDraws().model()), 8, 0)
 
-    assert torch.equal(members.marginals(ALL).means, model.marginals(ALL).means)
+    assert torch.equal(members.marginals(ALL)[0].means, model.marginals(ALL)[0].means)
     assert torch.equal(members.draws(ALL), model.draws(ALL))
 
 
 def test_a_gaussian_posterior_gives_its_mean_its_sd_and_its_noise() -> None:
     model = gaussian_process()
-    marginals = beliefs_of(ModelOnly(model), 8, 0).marginals(ALL)
+    [marginals] = beliefs_of(ModelOnly(model), 8, 0).marginals(ALL)
 
     posterior = model.posterior(torch.from_numpy(ALL.features()))
     assert torch.allclose(marginals.mean, posterior.mean[:, 0])
@@ -42,7 +42,7 @@ def test_joint_draws_of_a_gaussian_have_its_mean_and_covariance() -> None:
     model = gaussian_process()
     few = SmallSpace().unrank(np.arange(5, 9))
 
-    draws = beliefs_of(ModelOnly(model), 4_096, 1).draws(few)
+    draws = beliefs_of(ModelOnly(model), 4_096, 1).draws(few)[..., 0]
 
     posterior = model.posterior(torch.from_numpy(few.features()))
     assert torch.allclose(draws.mean(dim=0), posterior.mean[:, 0])
@@ -56,7 +56,7 @@ def test_a_surrogate_without_members_may_still_know_its_noise() -> None:
         def noise_sd(self) -> Tensor:
             return torch.tensor([0.7])
 
-    marginals = beliefs_of(Knowing(LinearDraws().model()), 8, 0).marginals(ALL)
+    [marginals] = beliefs_of(Knowing(LinearDraws().model()), 8, 0).marginals(ALL)
 
     assert marginals.noise_sd == pytest.approx(0.7)
 
@@ -71,7 +71,7 @@ def test_members_with_weights_count_as_often_as_they_weigh() -> None:
             ones = torch.ones(*X.shape[:-2], 1, X.shape[-2], 1, dtype=torch.float64)
             return torch.cat([0 * ones, ones], dim=-3)
 
-    marginals = beliefs_of(ModelOnly(Weighted()), 8, 0).marginals(ALL)
+    [marginals] = beliefs_of(ModelOnly(Weighted()), 8, 0).marginals(ALL)
 
     assert marginals.mean.tolist() == pytest.approx([0.25] * 72)
 

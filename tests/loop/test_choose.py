@@ -83,7 +83,7 @@ def test_the_rest_is_chosen_by_the_acquisition_around_the_lot():
     assert (request.size, request.best, request.surrogate) == (6, 1.5, FITTED)
     np.testing.assert_array_equal(request.taken, np.union1d(taken, lot))
     components = SPACE.unrank(lot).components
-    np.testing.assert_array_equal(request.uses, np.bincount(components.ravel(), minlength=9))
+    np.testing.assert_array_equal(request.limits.uses, np.bincount(components.ravel(), minlength=9))
     assert not set(chosen) & {*taken, *lot}
     np.testing.assert_array_equal(told.scores[2:], np.arange(6.0))
     assert np.isnan(told.inclusion[2:]).all()
