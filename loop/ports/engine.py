@@ -285,6 +285,9 @@ class Chosen:
         contributions: The share of the batch's value that each brought, shape (q,), NaN where
             value has no meaning. Empty: none has.
         notes: Sentences about the whole choice, such as what was scanned and its audited recall.
+        values: The value of these choices together in each of S joint draws, shape (S,): hits
+            to be expected given the draw (noise of wells integrated), or for goals without hits
+            how far the best choice goes past the best so far. Empty: not known.
     """
 
     addresses: IntArray
@@ -293,6 +296,7 @@ class Chosen:
     ranks: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     contributions: FloatArray = field(default_factory=lambda: np.zeros(0))
     notes: tuple[str, ...] = ()
+    values: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 class Acquisition(Protocol):

@@ -1,0 +1,40 @@
+"""What rates tiles of a space, whether exactly or by a student."""
+
+from typing import Protocol
+
+from torch import Tensor
+
+from loop.ports.arrays import Combinations
+
+
+class Rater(Protocol):
+    """Utilities of tiles of a `TiledSpace`: L neighbouring items behind R prefixes.
+
+    One rater serves one thread at a time; what it says of a tile depends on the tile alone, to
+    the last bit.
+    """
+
+    @property
+    def rows(self) -> int:
+        """How many prefixes (R) a full tile should have."""
+        ...
+
+    @property
+    def columns(self) -> int:
+        """How many items (L) a full tile should have."""
+        ...
+
+    def begin(self, prefixes: Combinations) -> object:
+        """What `rate` needs to know of R prefixes of one context."""
+        ...
+
+    def rate(self, begun: object, first: int, stop: int) -> tuple[Tensor, Tensor | None]:
+        """Utilities, shape (L, R), float32, and each member's favourites, (S, L, R) or None.
+
+        Both may be overwritten by the next call.
+        """
+        ...
+
+    def twin(self) -> "Rater":
+        """A rater of the same utilities, with buffers of its own, for another thread."""
+        ...
