@@ -1,8 +1,9 @@
 """One of each noun, for suites and tests that need something to store."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from loop.domain.batch import Batch, Choice, ChosenBy, PredictedReadout
+from loop.domain.batch import Batch, Choice, ChosenBy, Forecast, PredictedReadout
 from loop.domain.campaign import (
     BatchRules,
     Campaign,
@@ -68,6 +69,18 @@ def a_batch(campaign: str = "k562", number: int = 1) -> Batch:
         acquisition="auto",
         snapshot=None,
         created_at=MOMENT,
+    )
+
+
+def a_reasoned_batch(campaign: str = "k562", number: int = 1) -> Batch:
+    """The same with ranks, contributions, notes and a forecast."""
+    batch = a_batch(campaign, number)
+    chosen, audit = batch.choices
+    return replace(
+        batch,
+        choices=(replace(chosen, rank=1, contribution=0.75), audit),
+        forecast=Forecast(0.75, 0.0, 2.0, 0.25, "hits"),
+        notes=("Rated all 66 candidates.", 'A limit bound: "at most 2 uses" of µ.'),
     )
 
 

@@ -24,6 +24,7 @@ from loop.contracts.nouns import (
     a_file,
     a_log_entry,
     a_measurement,
+    a_reasoned_batch,
     a_rejected_row,
     a_snapshot,
 )
@@ -318,6 +319,14 @@ class BatchesContract:
             found = work.batches.get("k562-001")
             cast(dict[str, Any], found.choices[0].belief).clear()
             assert work.batches.get("k562-001") == a_batch()
+
+    def test_reasons_and_forecast_of_a_batch_come_back(self, storage: Storage) -> None:
+        committed(storage, add_campaign(), lambda work: work.batches.add(a_reasoned_batch()))
+        decided = replace(a_reasoned_batch(), state=BatchState.APPROVED)
+        committed(storage, lambda work: work.batches.save(decided))
+
+        with storage.reading() as work:
+            assert work.batches.get("k562-001") == decided
 
     def test_batches_come_by_number(self, storage: Storage) -> None:
         committed(storage, add_campaign(), add_campaign("other"))

@@ -12,6 +12,7 @@ from loop.domain.batch import (
     BatchState,
     Choice,
     ChosenBy,
+    Forecast,
     PredictedReadout,
     RoundScores,
 )
@@ -115,6 +116,8 @@ def batch_row(batch: Batch) -> BatchRow:
         snapshot=batch.snapshot,
         replicates=batch.replicates,
         created_at=batch.created_at,
+        forecast=None if batch.forecast is None else asdict(batch.forecast),
+        notes=list(batch.notes) or None,
         **batch_progress(batch),
     )
 
@@ -146,6 +149,8 @@ def batch_of(row: BatchRow) -> Batch:
         decided_by=row.decided_by,
         why=row.why,
         scores=None if row.scores is None else RoundScores(**row.scores),
+        forecast=None if row.forecast is None else Forecast(**row.forecast),
+        notes=tuple(row.notes or ()),
     )
 
 
@@ -157,6 +162,8 @@ def _choice_fields(choice: Choice) -> dict[str, Any]:
         "reason": choice.reason,
         "belief": {name: asdict(believed) for name, believed in choice.belief.items()},
         "inclusion_probability": choice.inclusion_probability,
+        "rank": choice.rank,
+        "contribution": choice.contribution,
     }
 
 
@@ -168,6 +175,9 @@ def _choice_of(fields: dict[str, Any]) -> Choice:
         reason=fields["reason"],
         belief={name: PredictedReadout(**each) for name, each in fields["belief"].items()},
         inclusion_probability=fields["inclusion_probability"],
+        # Release 0.1.0 knew neither.
+        rank=fields.get("rank"),
+        contribution=fields.get("contribution"),
     )
 
 

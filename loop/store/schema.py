@@ -13,7 +13,7 @@ from loop.store.atomic import make_folder
 from loop.store.connection import connect, reading, sqlite_file, writing
 from loop.store.refusals import refusals, shown
 
-HEAD = "0001"
+HEAD = "0002"
 """The version this code reads and writes: the newest file in `migrations/versions`."""
 
 VERSION_TABLE = "pertloop_version"

@@ -89,6 +89,8 @@ class BatchRow(Row, table=True):
     why: str | None = Field(default=None, sa_type=AnyText)
     scores: dict[str, Any] | None = Field(default=None, sa_type=OPTIONAL_JSON)
     created_at: datetime = Field(sa_type=UtcTime)
+    forecast: dict[str, Any] | None = Field(default=None, sa_type=OPTIONAL_JSON)
+    notes: list[str] | None = Field(default=None, sa_type=OPTIONAL_JSON)
 
 
 class DispatchRow(Row, table=True):

@@ -9,6 +9,7 @@ from loop.domain.batch import (
     BatchState,
     Choice,
     ChosenBy,
+    Forecast,
     PredictedReadout,
     RoundScores,
 )
@@ -99,6 +100,8 @@ choices = st.builds(
         texts, st.builds(PredictedReadout, numbers, numbers, numbers, numbers, numbers), max_size=2
     ),
     inclusion_probability=st.none() | finite,
+    rank=st.none() | counts,
+    contribution=st.none() | numbers,
 )
 maybe = st.none() | numbers
 scores = st.builds(RoundScores, counts, st.none() | counts, *[maybe] * 8)
@@ -118,6 +121,8 @@ batches = st.builds(
     decided_by=st.none() | texts,
     why=st.none() | texts,
     scores=st.none() | scores,
+    forecast=st.none() | st.builds(Forecast, numbers, numbers, numbers, maybe, texts),
+    notes=st.lists(texts, max_size=3).map(tuple),
 )
 wells = st.lists(
     st.builds(

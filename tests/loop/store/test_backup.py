@@ -1,5 +1,6 @@
 """Backup, restore and check: everything, whole or not at all."""
 
+import hashlib
 import io
 import json
 import os
@@ -23,6 +24,7 @@ from loop.ports.arrays import SurrogateState
 from loop.store.backup import backup, check, restore
 from loop.store.engine import open_storage
 from loop.store.files import InputFiles, SnapshotFiles
+from loop.store.schema import HEAD
 from tests.loop.store.contents import contents
 from tests.store_files.make import fill
 
@@ -311,9 +313,34 @@ def test_what_is_no_backup_is_refused(tmp_path, elsewhere):
     assert not elsewhere.exists()
 
 
+def test_a_backup_of_the_first_release_is_restored_and_moved_to_this_version(made, elsewhere, home):
+    sums = {}
+
+    def first(name, content):
+        if name == "database.jsonl":
+            rows = [json.loads(line) for line in content.splitlines()]
+            for table, columns in rows:
+                if table == "batches":
+                    assert {columns.pop("forecast"), columns.pop("notes")} == {None}
+                    for choice in columns["choices"]:
+                        del choice["rank"], choice["contribution"]
+            content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+            sums[name] = hashlib.sha256(content).hexdigest()
+        if name == "manifest.json":
+            about = json.loads(content)
+            about["files"] |= sums
+            content = json.dumps(about | {"schema": "0001"}).encode()
+        return without_addition(name, content)
+
+    rewritten(made, first)
+    restore(made, elsewhere, sqlite_in(elsewhere))
+
+    assert stored_in(sqlite_in(elsewhere)) == stored_in(sqlite_in(home))
+
+
 def test_a_backup_of_a_newer_version_is_refused(made, elsewhere):
     def newer(name, content):
-        content = content.replace(b'"schema": "0001"', b'"schema": "9999"')
+        content = content.replace(f'"schema": "{HEAD}"'.encode(), b'"schema": "9999"')
         return without_addition(name, content)
 
     rewritten(made, newer)

@@ -94,7 +94,7 @@ def test_a_database_of_a_newer_version_is_refused_and_stays_as_it_was(url):
 
 def test_a_database_of_an_older_version_is_refused_with_the_command_to_run(url, monkeypatch):
     upgrade(url)
-    monkeypatch.setattr("loop.store.schema.HEAD", "0002")
+    monkeypatch.setattr("loop.store.schema.HEAD", "9999")
 
     with pytest.raises(SchemaVersionError, match=r"older.*run `pertloop db upgrade`"):
         open_storage(url)
