@@ -5,7 +5,8 @@ what a campaign would have done.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from loop.ports.engine import (
     silent,
 )
 from loop.space import draw
+
+Known = TypeVar("Known", IntArray, FloatArray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,9 @@ class Question:
 class Selection:
     """The chosen addresses, shape (q,): those by lot first, then the acquisition's in its order.
 
-    `scores` are NaN, and `inclusion` is the chance to be drawn, for those by lot; NaN for others.
+    `scores` and `contributions` are NaN, `ranks` 0, and `inclusion` the chance to be drawn, for
+    those by lot; `inclusion` is NaN for others. `notes` and `values`, shape (S,), are what the
+    acquisition says of its whole choice (`Chosen`).
     """
 
     addresses: IntArray
@@ -57,6 +62,10 @@ class Selection:
     scores: FloatArray
     reasons: tuple[str, ...]
     inclusion: FloatArray
+    ranks: IntArray
+    contributions: FloatArray
+    notes: tuple[str, ...] = ()
+    values: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 def audit_wells(size: int, share: float) -> int:
@@ -107,6 +116,8 @@ def choose(
         np.full(by_lot, np.nan),
         (why[0].upper() + why[1:],) * by_lot,
         np.full(by_lot, drawn.inclusion_probability),
+        np.zeros(by_lot, dtype=np.int64),
+        np.full(by_lot, np.nan),
     )
     if surrogate is None or by_lot == size:
         return parts
@@ -133,7 +144,16 @@ def choose(
         np.concatenate([parts.scores, chosen.scores]),
         parts.reasons + chosen.reasons,
         np.concatenate([parts.inclusion, np.full(len(chosen.addresses), np.nan)]),
+        np.concatenate([parts.ranks, _or(chosen.ranks, len(chosen.addresses), 0)]),
+        np.concatenate([parts.contributions, _or(chosen.contributions, len(chosen.addresses))]),
+        chosen.notes,
+        chosen.values,
     )
+
+
+def _or(told: Known, count: int, unknown: float = np.nan) -> Known:
+    """What an acquisition told of each choice; unknown of all where it told nothing."""
+    return told if len(told) == count else np.full(count, unknown, dtype=told.dtype)
 
 
 def _uses(question: Question, lot: IntArray) -> IntArray:

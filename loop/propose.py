@@ -123,6 +123,7 @@ def _choose_batch(
         snapshot=champion.id if champion else None,
         created_at=services.clock.now(),
         replicates=campaign.batch.replicates,
+        notes=selection.notes,
     )
 
 
@@ -156,22 +157,30 @@ def _choices(
         Choice(
             each,
             by,
-            None if math.isnan(score) else score,
+            _known(score),
             reason,
             belief,
-            None if math.isnan(chance) else chance,
+            _known(chance),
+            rank or None,
+            _known(contribution),
         )
-        for each, by, score, reason, belief, chance in zip(
+        for each, by, score, reason, belief, chance, rank, contribution in zip(
             chosen,
             selection.chosen_by,
             selection.scores.tolist(),
             selection.reasons,
             beliefs[len(references) :],
             selection.inclusion.tolist(),
+            selection.ranks.tolist(),
+            selection.contributions.tolist(),
             strict=True,
         )
     ]
     return reference_choices + own
+
+
+def _known(number: float) -> float | None:
+    return None if math.isnan(number) else number
 
 
 def predicted_readouts(

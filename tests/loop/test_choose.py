@@ -22,6 +22,21 @@ FITTED = object()
 """Stands for a surrogate; the acquisitions of these tests never look at it."""
 
 
+class Reasoning:
+    """The same, with a word on each choice and on all of them."""
+
+    def choose(self, request, rng, progress=None):
+        chosen = Recording().choose(request, rng)
+        q = request.size
+        return replace(
+            chosen,
+            ranks=np.arange(1, q + 1),
+            contributions=np.full(q, 1 / q),
+            notes=("Rated all 36 candidates.",),
+            values=np.array([2.0, 3.0]),
+        )
+
+
 class Recording:
     """An acquisition that takes the first free addresses and remembers what it was asked."""
 
@@ -89,6 +104,23 @@ def test_the_rest_is_chosen_by_the_acquisition_around_the_lot():
     assert np.isnan(told.inclusion[2:]).all()
     np.testing.assert_allclose(told.inclusion[:2], 2 / 33)
     assert told.reasons[2:] == ("Because.",) * 6
+
+
+def test_what_an_acquisition_tells_of_its_choices_is_carried_along():
+    told = ask(FITTED, 8, acquisition=Reasoning())
+    np.testing.assert_array_equal(told.ranks, [0, 0, 1, 2, 3, 4, 5, 6])
+    assert np.isnan(told.contributions[:2]).all()
+    np.testing.assert_allclose(told.contributions[2:], 1 / 6)
+    assert told.notes == ("Rated all 36 candidates.",)
+    np.testing.assert_array_equal(told.values, [2.0, 3.0])
+
+
+def test_what_an_acquisition_does_not_tell_is_unknown():
+    told = ask(FITTED, 8)
+    assert not told.ranks.any()
+    assert np.isnan(told.contributions).all()
+    assert len(told.ranks) == len(told.contributions) == 8
+    assert (told.notes, len(told.values)) == ((), 0)
 
 
 def test_audit_wells_are_uniform_over_what_is_on_offer():
