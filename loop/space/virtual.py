@@ -7,6 +7,7 @@ import numpy as np
 
 from loop.domain.errors import InvalidError, SpaceTooLargeError
 from loop.ports.arrays import BoolArray, Combinations, IntArray
+from loop.ports.engine import Section, Stripe
 from loop.space.canonical import orders_of, with_sorted_slots
 from loop.space.counting import permitted_counts
 from loop.space.forbidden import ForbiddenSets, minimal_sets
@@ -140,20 +141,72 @@ class VirtualSpace:
         for start, order in zip(self._starts[:-1], self._orders, strict=True):
             rows = np.flatnonzero(sound & (orders == order))
             if len(rows):
-                within = start + self._rank_sets(order, ordered, rows)
+                within = start + self._rank_sets(order, order, ordered, rows)
                 addresses[rows] = ordered.contexts[rows] * self._starts[-1] + within
         return addresses
 
-    def _rank_sets(self, order: int, ordered: Combinations, rows: IntArray) -> IntArray:
+    def _rank_sets(self, order: int, known: int, ordered: Combinations, rows: IntArray) -> IntArray:
+        """The place among the sets of `order` of the first that begins with `known` components."""
         address = np.zeros(len(rows), dtype=np.int64)
         first = np.zeros(len(rows), dtype=np.int64)
-        for slot in range(order):
+        for slot in range(known):
             here, after = self._counts[order - slot], self._counts[order - slot - 1]
             chosen = ordered.components[rows, slot]
             address += here[first] - here[chosen]
             first = chosen + 1
             address += ordered.levels[rows, slot] * after[first]
         return address
+
+    @cached_property
+    def items(self) -> Combinations:
+        """The U pairs of a perturbagen and one of its levels, each as the only component."""
+        counts = self._levels
+        perturbagens = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+        components = np.full((len(perturbagens), max(self._slots, 1)), -1, dtype=np.int64)
+        levels = np.full_like(components, -1)
+        components[:, 0] = perturbagens
+        levels[:, 0] = np.arange(len(perturbagens)) - self._first_items[perturbagens]
+        return Combinations(components, levels, np.zeros(len(perturbagens), dtype=np.int64))
+
+    @cached_property
+    def _first_items(self) -> IntArray:
+        """The first item of each perturbagen, and U, shape (P + 1,)."""
+        return np.concatenate([[0], np.cumsum(self._levels)]).astype(np.int64)
+
+    def sections(self) -> tuple[Section, ...]:
+        """All orders from 1 in all contexts, in the order of their addresses."""
+        return tuple(
+            Section(context, order, int(self._counts[order - 1][0]))
+            for context in range(self._contexts)
+            for order in self._orders
+            if order
+        )
+
+    def stripe(self, section: Section, start: int, stop: int) -> Stripe:
+        """Prefixes `start` to `stop - 1`: the sets of one component less, in their own order.
+
+        Behind a prefix the addresses of its continuations follow one another, for the last
+        perturbagen and its level are the fastest part of an address. O(R k log P).
+
+        Raises:
+            InvalidError: If the section has no such prefixes.
+        """
+        order, fewer = section.order, section.order - 1
+        if not 0 <= start <= stop <= section.prefixes:
+            msg = (
+                f"Prefixes {start} to {stop} are outside a section of {section.prefixes}; they "
+                f"run from 0 to {section.prefixes}."
+            )
+            raise InvalidError(msg)
+        rows = np.arange(stop - start, dtype=np.int64)
+        components = np.full((len(rows), self._slots), -1, dtype=np.int64)
+        levels = np.full_like(components, -1)
+        self._unrank_sets(fewer, rows, rows + start, components, levels)
+        prefixes = Combinations(components, levels, np.full(len(rows), section.context))
+        ends = components[:, fewer - 1] + 1 if fewer else np.zeros_like(rows)
+        before = section.context * self._starts[-1] + self._starts[self._orders.index(order)]
+        addresses = before + self._rank_sets(order, fewer, prefixes, rows)
+        return Stripe(prefixes, self._first_items[ends], addresses)
 
     def permitted(self, combinations: Combinations) -> BoolArray:
         """Which perturbations contain no forbidden set, shape (N,); slots in any order."""
