@@ -7,14 +7,15 @@ import numpy as np
 from torch import Tensor
 
 from acquisition.beliefs import Beliefs, beliefs_of
+from acquisition.contributions import Scale
 from acquisition.gains import FixedGains, Gains
+from acquisition.keeper import Keeper
 from acquisition.marginals import Marginals
 from acquisition.offer import Survey, count_left, ran_short
 from acquisition.reasons import reasons
 from acquisition.scan import Pool, Scan, Utility
 from acquisition.scatter import salt_from
 from acquisition.settings import Number
-from acquisition.use_limits import UseLimits
 from loop.ports.arrays import Combinations
 from loop.ports.engine import BatchRequest, Chosen, Progress
 
@@ -40,8 +41,14 @@ class Rule:
             only some members like; None where it would not.
         joint: Builds the gains from the noise SD of the first readout and joint draws of what is
             pending or chosen already, shape (S, C, R), and of the pool, shape (S, K, R). None: the
-            utilities.
+            utilities. Gains that only shrink should be `ShrinkingGains`: they are chosen from
+            without looking at them all.
         readouts: Which R readouts are asked for, by their place.
+        scale: What the scores mean where they are added up.
+        brings: What the batch's value is called in a sentence, such as "expected hits"; empty:
+            nothing is said of it.
+        mixes: Whether `joint` may be given random mixtures of the members where there are fewer
+            than 4 q of them; where not, it gets the members as they are.
     """
 
     utility: Utility
@@ -49,6 +56,9 @@ class Rule:
     favourites: Utility | None = None
     joint: Callable[[float, Tensor, Tensor], Gains] | None = None
     readouts: tuple[int, ...] = (0,)
+    scale: Scale = Scale.AMOUNT
+    brings: str = ""
+    mixes: bool = True
 
 
 @dataclass(slots=True)
@@ -121,7 +131,7 @@ def _fill(
     progress: Progress,
 ) -> _Picks:
     """Scan and choose, as often as `max_uses` makes it necessary."""
-    limits, picks = UseLimits(request.limits.max_uses, request.limits.uses), _Picks()
+    limits, picks = Keeper(request.limits), _Picks()
     done, span = 0.0, 0.9
     while len(picks.addresses) < request.size:
         if rule.joint is not None and beliefs.joint_limit is not None:
@@ -142,7 +152,7 @@ def _extend(
     rule: Rule,
     beliefs: Beliefs,
     pool: Pool,
-    limits: UseLimits,
+    limits: Keeper,
     picks: _Picks,
 ) -> None:
     """Choose from a pool until the batch is full or nothing in the pool may join."""
@@ -160,8 +170,7 @@ def _extend(
         gains.add(position)
         limits.count(pool.combinations[position : position + 1])
         allowed[position] = False
-        if request.limits.max_uses:
-            allowed &= limits.allowed(pool.combinations)
+        allowed &= limits.allowed(pool.combinations)
 
 
 def _joint_gains(

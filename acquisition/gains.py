@@ -1,8 +1,8 @@
 """What each candidate would add to the batch so far."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from loop.ports.arrays import FloatArray
+from loop.ports.arrays import FloatArray, IntArray
 
 
 class Gains(Protocol):
@@ -14,6 +14,22 @@ class Gains(Protocol):
 
     def add(self, position: int) -> None:
         """Take a candidate into the batch."""
+        ...
+
+
+@runtime_checkable
+class ShrinkingGains(Gains, Protocol):
+    """Gains that never grow as the batch does, so that few need to be looked at for each pick.
+
+    This holds wherever the batch's value is submodular; `lazy.py` makes use of it.
+    """
+
+    def bounds(self) -> FloatArray:
+        """Cheap upper bounds of all gains, shape (K,), good for as long as the batch grows."""
+        ...
+
+    def values_at(self, positions: IntArray) -> FloatArray:
+        """What some candidates would add now, shape (n,): to the last bit what `values` says."""
         ...
 
 

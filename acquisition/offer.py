@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from acquisition.limit import Allows
 from acquisition.scatter import scattered
-from acquisition.use_limits import UseLimits
 from loop.domain.errors import NotEnoughCandidatesError
 from loop.ports.arrays import BoolArray, Combinations, IntArray
 from loop.ports.engine import BatchRequest
@@ -55,7 +55,7 @@ class Shard:
 
 
 def shards(
-    request: BatchRequest, survey: Survey, excluded: IntArray, limits: UseLimits, size: int
+    request: BatchRequest, survey: Survey, excluded: IntArray, limits: Allows, size: int
 ) -> Iterator[Shard]:
     """Walk a survey in stretches of `size`; memory is in proportion to `size`.
 

@@ -7,11 +7,11 @@ import numpy as np
 from torch import Tensor
 
 from acquisition.beliefs import Beliefs
+from acquisition.keeper import Keeper
 from acquisition.marginals import Marginals
 from acquisition.offer import Shard, Survey, shards
 from acquisition.scatter import UIntArray, scattered
 from acquisition.top_list import TopList
-from acquisition.use_limits import UseLimits
 from loop.ports.arrays import Combinations, FloatArray, IntArray
 from loop.ports.engine import BatchRequest, Progress
 
@@ -26,7 +26,7 @@ class Pool:
     Attributes:
         addresses: Shape (K,).
         combinations: K perturbations.
-        utilities: Their marginal utilities, shape (K,).
+        utilities: Their marginal utilities, shape (K,), less what `Keeper.charged` takes off.
         ranks: Their ranks among all that were scanned, from 1, shape (K,); 0 for one that is
             only a favourite of a member.
         scanned: How many candidates were rated.
@@ -62,7 +62,7 @@ class Scan:
         request: BatchRequest,
         beliefs: Beliefs,
         excluded: IntArray,
-        limits: UseLimits,
+        limits: Keeper,
         size: int,
         progress: Progress,
     ) -> Pool:
@@ -84,10 +84,11 @@ class Scan:
                 scanned += len(shard.addresses)
                 marginals = beliefs.marginals(shard.combinations)
                 ties = scattered(shard.addresses, self.salt)
-                marginal.offer(shard.addresses, _numbers(self.utility(marginals)), ties)
+                rated = limits.charged(_numbers(self.utility(marginals)), shard.combinations)
+                marginal.offer(shard.addresses, rated, ties)
                 self._offer_favourites(by_member, size, shard, marginals, ties)
             progress(shard.share, f"rated {scanned:,} candidates")
-        return self._pool(request, beliefs, marginal, by_member, scanned)
+        return self._pool(request, beliefs, limits, marginal, by_member, scanned)
 
     def _offer_favourites(
         self,
@@ -109,6 +110,7 @@ class Scan:
         self,
         request: BatchRequest,
         beliefs: Beliefs,
+        limits: Keeper,
         marginal: TopList,
         by_member: list[TopList],
         scanned: int,
@@ -119,8 +121,9 @@ class Scan:
         combinations = request.space.unrank(addresses)
         utilities = marginal.utilities
         if len(extra):
-            rest = self.utility(beliefs.marginals(combinations[len(utilities) :]))
-            utilities = np.concatenate([utilities, _numbers(rest)])
+            others = combinations[len(utilities) :]
+            rest = limits.charged(_numbers(self.utility(beliefs.marginals(others))), others)
+            utilities = np.concatenate([utilities, rest])
         ranks = np.where(np.arange(len(addresses)) < len(marginal.addresses), 1, 0)
         ranks *= np.arange(1, len(addresses) + 1)
         order = np.lexsort((scattered(addresses, self.salt), -utilities.astype(np.float32)))

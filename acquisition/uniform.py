@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from acquisition.keeper import Keeper
 from acquisition.offer import Survey, count_left, is_in, ran_short, shards
 from acquisition.scatter import salt_from, scattered
 from acquisition.settings import Number, read_settings
 from acquisition.top_list import TopList
-from acquisition.use_limits import UseLimits
 from loop.ports.arrays import Combinations, IntArray
 from loop.ports.engine import BatchRequest, Chosen, Progress, silent
 
@@ -54,7 +54,7 @@ class _Batch:
     """The addresses picked so far, and the room that they leave."""
 
     def __init__(self, request: BatchRequest) -> None:
-        self.limits = UseLimits(request.limits.max_uses, request.limits.uses)
+        self.limits = Keeper(request.limits)
         self._size = request.size
         self._picked: dict[int, None] = {}
 

@@ -16,6 +16,7 @@ class UseLimits:
     def __init__(self, max_uses: int, uses: IntArray) -> None:
         self._max_uses = max_uses
         self._uses = uses.copy()
+        self._chosen = 0
 
     def allowed(self, combinations: Combinations) -> BoolArray:
         """Which perturbations every perturbagen still has room for, shape (N,)."""
@@ -27,6 +28,14 @@ class UseLimits:
 
     def count(self, combination: Combinations) -> None:
         """Count the uses of one perturbation (N = 1) that joins the batch."""
+        self._chosen += 1
         if self._max_uses:
             used = combination.components[0]
             self._uses[used[used >= 0]] += 1
+
+    def ending(self) -> str:
+        """That room was left for so few."""
+        return (
+            f"max_uses = {self._max_uses} left room for {self._chosen:,}; "
+            "ask for fewer, or let a perturbagen occur more often"
+        )
