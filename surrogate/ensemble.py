@@ -29,6 +29,7 @@ from surrogate.bagging import bagging_masks
 from surrogate.botorch_model import MemberModel
 from surrogate.checkpoint import Checkpoint, fingerprint
 from surrogate.encoding import Encoder
+from surrogate.ensemble_tiler import EnsembleTiler
 from surrogate.influence import approximate_moves
 from surrogate.learned_ensemble import LearnedEnsemble
 from surrogate.lesson import Lesson
@@ -176,6 +177,19 @@ class Ensemble:
             none = size.new_zeros(learned.members.shape.members, 0, len(size))
             whole = torch.cat([none, *tiles(learned.members, encoder, combinations)], dim=1)
             return whole.mul_(size).add_(centre).to(torch.float32)
+
+    def tiler(
+        self, items: Combinations, readouts: tuple[int, ...], precision: str
+    ) -> EnsembleTiler | None:
+        """A tiler over items; see `surrogate.ensemble_tiler`.
+
+        None where earlier screens are heeded: they are asked perturbation by perturbation.
+        """
+        learned, encoder = self._known()
+        if self._evidence.names:
+            return None
+        with self._placement.computing():
+            return EnsembleTiler.of(learned, encoder, items, readouts)
 
     @torch.no_grad()
     def altered_states(self, combinations: Combinations) -> tuple[Tensor, Tensor]:

@@ -158,6 +158,14 @@ class Manipulator(nn.Module):
 
     def vectors(self, items: Items, scales: PathScales) -> ItemTable:
         """What each item adds; one more row, the last, is all 0 and stands for an empty slot."""
+        effect, vector = self.gated(items, scales)
+        return ItemTable(torch.cat([effect, self.inner(vector)], dim=2), self.factors(vector))
+
+    def gated(self, items: Items, scales: PathScales) -> tuple[Tensor, Tensor]:
+        """Effects (M, U + 1, s) and vectors (M, U + 1, w) of items, the last row 0.
+
+        The dose has already acted on both; whatever else depends on an item is linear in them.
+        """
         nothing = (0, 0, 0, 1)
         features = functional.pad(items.features, nothing)
         unknown = functional.pad(1 - items.known, nothing)
@@ -181,7 +189,7 @@ class Manipulator(nn.Module):
                 effect * gate[..., : effect.shape[2]],
                 vector * gate[..., effect.shape[2] :],
             )
-        return ItemTable(torch.cat([effect, self.inner(vector)], dim=2), self.factors(vector))
+        return effect, vector
 
     def context_table(self, contexts: Tensor, scales: PathScales) -> ContextTable:
         """All that depends on the C contexts alone, given their columns, shape (C, c)."""
