@@ -9,8 +9,9 @@ import numpy as np
 
 from loop import plugins
 from loop.choose import Question, Selection, best_so_far, choose
-from loop.domain.batch import ChosenBy
+from loop.domain.batch import Forecast
 from loop.first_batch import has_informed_start, in_sds, prior_surrogate
+from loop.forecast import HITS
 from loop.learn import Learned, learn_round
 from loop.ports.arrays import (
     Belief,
@@ -23,6 +24,7 @@ from loop.ports.arrays import (
     TrainingSet,
 )
 from loop.ports.engine import Acquisition, Compute, Progress, Surrogate, SurrogateProblem, silent
+from loop.replay.foretell import Foreteller, by_lot_rows
 from loop.replay.question import Asked
 from loop.scores import nll, rmse, share, spearman
 from loop.screen import Screen
@@ -59,7 +61,9 @@ class RoundFigures:
 
     `rmse` to `coverage90` and `coverage90_top` (the 2 % with the largest predicted effect) are on
     unmeasured perturbations after retraining; `coverage90_selected` on the wells of this round as
-    predicted before they were measured. None: not computable.
+    predicted before they were measured. `forecast_hits` is what the wells of this round were
+    expected to bring, `forecast_gain` how far past the best so far; `forecast_low` and
+    `forecast_high` bound the 90 % interval of whichever it is. None: not computable.
     """
 
     wells: int
@@ -73,6 +77,19 @@ class RoundFigures:
     coverage90_selected: float | None
     seconds_propose: float
     seconds_retrain: float
+    forecast_hits: float | None = None
+    forecast_gain: float | None = None
+    forecast_low: float | None = None
+    forecast_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Foretold:
+    """What was said of a round before it was measured; None of the first."""
+
+    selected: float | None = None
+    forecast: Forecast | None = None
+    seconds: float = 0.0
 
 
 class MeasuredLab:
@@ -134,19 +151,27 @@ class Replay:
         addresses, audit = self._first(strategy, acquisition, seed, rng)
         learned: Learned | None = None
         lines: list[RoundFigures] = []
-        selected: float | None = None
-        seconds = 0.0
+        foreteller = Foreteller(self.asked)
         for number in range(self.plan.rounds + 1):
             done = number / (self.plan.rounds + 1)
+            foretold = _Foretold()
             if learned is not None:
                 before = time.perf_counter()
-                batch, by_lot = self._propose(
+                selection = self._propose(
                     learned, acquisition, strategy, addresses, _stream(seed, number, 0)
                 )
                 seconds = time.perf_counter() - before
-                selected = self._covered(learned, batch)
-                addresses = np.concatenate([addresses, batch])
-                audit = np.concatenate([audit, by_lot])
+                foretold = self._foretell(
+                    foreteller,
+                    learned,
+                    selection,
+                    addresses,
+                    audit,
+                    seconds,
+                    _stream(seed, number, 3),
+                )
+                addresses = np.concatenate([addresses, selection.addresses])
+                audit = np.concatenate([audit, by_lot_rows(selection)])
             progress(done, f"seed {seed}, round {number}: learning from {len(addresses)} wells")
             before = time.perf_counter()
             training = lab.measure(addresses, audit)
@@ -154,9 +179,7 @@ class Replay:
                 partial(self._surrogate, strategy), learned, training, _stream(seed, number, 1)
             )
             retrain_seconds = time.perf_counter() - before
-            lines.append(
-                self._figures(learned, addresses, selected, seconds, retrain_seconds, seed)
-            )
+            lines.append(self._figures(learned, addresses, foretold, retrain_seconds, seed))
         progress(1.0, f"seed {seed} done")
         return ReplayedRun(seed, tuple(lines), addresses)
 
@@ -197,7 +220,7 @@ class Replay:
             self.plan.start,
             rng,
         )
-        return selection.addresses, _by_lot(selection)
+        return selection.addresses, by_lot_rows(selection)
 
     def _propose(
         self,
@@ -206,9 +229,9 @@ class Replay:
         strategy: Strategy,
         addresses: IntArray,
         rng: np.random.Generator,
-    ) -> tuple[IntArray, BoolArray]:
+    ) -> Selection:
         measured = self.screen.values[addresses]
-        selection = choose(
+        return choose(
             self._question(strategy),
             learned.surrogate,
             acquisition,
@@ -218,7 +241,33 @@ class Replay:
             self.plan.batch,
             rng,
         )
-        return selection.addresses, _by_lot(selection)
+
+    def _foretell(
+        self,
+        foreteller: Foreteller,
+        learned: Learned,
+        selection: Selection,
+        addresses: IntArray,
+        audit: BoolArray,
+        seconds: float,
+        rng: np.random.Generator,
+    ) -> _Foretold:
+        """Say what a batch will bring, then remember what its chosen wells brought."""
+        values, batch = self.screen.values, selection.addresses
+        forecast, promised = foreteller.forecast(
+            learned,
+            selection,
+            self.space.unrank(batch),
+            self.screen.replicates[batch],
+            values[addresses[audit]],
+            best_so_far(self.asked.goal, self.asked.readout, values[addresses]),
+            rng,
+        )
+        selected = self._covered(learned, batch)
+        if self.asked.hits is not None:
+            chosen = batch[~by_lot_rows(selection)]
+            foreteller.measured(promised, int(self.asked.hits[chosen].sum()))
+        return _Foretold(selected, forecast, seconds)
 
     def _question(self, strategy: Strategy) -> Question:
         return Question(
@@ -246,8 +295,7 @@ class Replay:
         self,
         learned: Learned,
         addresses: IntArray,
-        selected: float | None,
-        seconds_propose: float,
+        foretold: _Foretold,
         seconds_retrain: float,
         seed: int,
     ) -> RoundFigures:
@@ -267,9 +315,10 @@ class Replay:
             nll=nll(values, mean, sd),
             coverage90=share(inside),
             coverage90_top=share(inside[_largest(mean)]) if len(rest) else None,
-            coverage90_selected=selected,
-            seconds_propose=seconds_propose,
+            coverage90_selected=foretold.selected,
+            seconds_propose=foretold.seconds,
             seconds_retrain=seconds_retrain,
+            **_forecast_figures(foretold.forecast),
         )
 
     def _unmeasured(self, addresses: IntArray, seed: int) -> IntArray:
@@ -283,8 +332,11 @@ def _stream(seed: int, number: int, purpose: int) -> np.random.Generator:
     return np.random.default_rng([seed, number, purpose])
 
 
-def _by_lot(selection: Selection) -> BoolArray:
-    return np.array([by is ChosenBy.AUDIT for by in selection.chosen_by], dtype=np.bool_)
+def _forecast_figures(forecast: Forecast | None) -> dict[str, float]:
+    if forecast is None:
+        return {}
+    name = "forecast_hits" if forecast.unit == HITS else "forecast_gain"
+    return {name: forecast.value, "forecast_low": forecast.low, "forecast_high": forecast.high}
 
 
 def _nothing(combinations: Combinations) -> Combinations:

@@ -24,6 +24,10 @@ ROUND = {
     "coverage90_selected": float,
     "seconds_propose": float,
     "seconds_retrain": float,
+    "forecast_hits": float,
+    "forecast_gain": float,
+    "forecast_low": float,
+    "forecast_high": float,
 }
 SUMMARY = {
     "wells",

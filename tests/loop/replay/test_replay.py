@@ -211,6 +211,10 @@ def test_a_replay_is_the_document_of_the_design(path):
                 "coverage90_selected",
                 "seconds_propose",
                 "seconds_retrain",
+                "forecast_hits",
+                "forecast_gain",
+                "forecast_low",
+                "forecast_high",
             }
         assert {
             "wells",
