@@ -6,16 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from loop.domain.campaign import (
     BatchRules,
+    FirstBatch,
     LabRules,
     PluginChoice,
     RetrainRules,
     Setting,
 )
+from loop.domain.constraints import Constraints, GroupRule
 from loop.domain.errors import CampaignFileError, UnreadableFileError
 from loop.domain.goal import Direction, Goal, Normalization, Readout
 from loop.domain.nearest import did_you_mean
@@ -23,7 +32,8 @@ from loop.domain.plate import PlateFormat
 from loop.representation import MORGAN
 from loop.tables import read_bytes
 
-_LATER_GOALS = ("reach-state", "pareto")
+_DEEPER = (("constraints", "group"), ("constraints", "max_dose"))
+"""Sections within a section: a wrong key of theirs is named in three parts."""
 
 
 class _Section(BaseModel):
@@ -57,13 +67,22 @@ class LibrarySection(_Section):
 
 
 class ReadoutSection(_Section):
-    """`[readout]`: what is measured and where a hit begins."""
+    """`[readout]`: what is measured and where a hit begins, or which value is wanted."""
 
     name: str
     unit: str = ""
     direction: Direction = Direction.BOTH
     threshold: float | tuple[float, float] | None = None
     normalize: Normalization = Normalization.NONE
+    target: FiniteFloat | None = None
+    weight: Annotated[FiniteFloat, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _weight_has_a_target(self) -> "ReadoutSection":
+        if self.weight is not None and self.target is None:
+            msg = "weight says how much a miss of the target counts; add target, or remove weight"
+            raise ValueError(msg)
+        return self
 
     def readout(self) -> Readout:
         """The domain's readout."""
@@ -84,7 +103,10 @@ class ReadoutSection(_Section):
             low = -math.inf
         if self.direction is Direction.DOWN:
             high = math.inf
-        return Readout(self.name, self.unit, self.direction, low, high, self.normalize)
+        weight = 1.0 if self.weight is None else self.weight
+        return Readout(
+            self.name, self.unit, self.direction, low, high, self.normalize, self.target, weight
+        )
 
 
 class BatchSection(_Section):
@@ -95,6 +117,63 @@ class BatchSection(_Section):
     replicates: Annotated[int, Field(ge=1, le=96)] = 1
     max_uses_per_perturbagen: Annotated[int, Field(ge=0)] = 0
     reference: tuple[str, ...] = ()
+    explore: Annotated[float, Field(ge=0, le=1)] = 0.0
+    explore_by: str = "max-variance"
+    first: FirstBatch = FirstBatch.RANDOM
+
+
+class GroupSection(_Section):
+    """`[[constraints.group]]`: how many choices may or must hold a perturbagen of a group."""
+
+    column: str
+    value: str | None = None
+    at_least: Annotated[int, Field(ge=0)] = 0
+    at_most: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "GroupSection":
+        if not self.at_least and self.at_most is None:
+            msg = "a group needs at_least or at_most, such as at_least = 4"
+            raise ValueError(msg)
+        if self.at_most is not None and self.at_most < self.at_least:
+            msg = f"at_most is {self.at_most} but at_least is {self.at_least}; turn them round"
+            raise ValueError(msg)
+        return self
+
+    def rule(self) -> GroupRule:
+        """The domain's rule."""
+        return GroupRule(self.column, self.value, self.at_least, self.at_most)
+
+
+class ConstraintsSection(_Section):
+    """`[constraints]`: what every batch keeps to beside its size."""
+
+    must_include: tuple[str, ...] = ()
+    max_dose: dict[str, str] = Field(default_factory=dict)
+    exclusive: tuple[str, ...] = ()
+    well_cost: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+    money: Annotated[FiniteFloat, Field(ge=0)] | None = None
+    max_plates: Annotated[int, Field(ge=0)] = 0
+    group: tuple[GroupSection, ...] = ()
+    diversity: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _cost_has_a_limit(self) -> "ConstraintsSection":
+        if self.well_cost and self.money is None:
+            msg = "well_cost counts towards money; add money, or remove well_cost"
+            raise ValueError(msg)
+        return self
+
+    def constraints(self) -> Constraints:
+        """The domain's constraints, less those that shape the space."""
+        return Constraints(
+            self.must_include,
+            self.well_cost,
+            self.money,
+            self.max_plates,
+            tuple(each.rule() for each in self.group),
+            self.diversity,
+        )
 
 
 class PluginSection(BaseModel):
@@ -164,6 +243,7 @@ class CampaignFile(_Section):
     library: LibrarySection
     readout: tuple[ReadoutSection, ...] = Field(min_length=1)
     batch: BatchSection = BatchSection()
+    constraints: ConstraintsSection = ConstraintsSection()
     surrogate: PluginSection = PluginSection(name="auto")
     acquisition: PluginSection = PluginSection(name="auto")
     lab: LabSection = LabSection()
@@ -183,6 +263,10 @@ class CampaignFile(_Section):
             self.batch.replicates,
             self.batch.max_uses_per_perturbagen,
             self.batch.reference,
+            self.batch.explore,
+            self.batch.explore_by,
+            self.batch.first,
+            self.constraints.constraints(),
         )
 
     def retrain_rules(self) -> RetrainRules:
@@ -220,24 +304,29 @@ def parse_campaign(text: str, name: str) -> CampaignFile:
     except tomllib.TOMLDecodeError as error:
         msg = f"{name} is not valid TOML: {error}."
         raise CampaignFileError(msg) from error
-    if raw.get("goal") in _LATER_GOALS:
-        msg = (
-            f"{name}: goal = {raw['goal']!r} is not available in this version; "
-            f"use one of {', '.join(goal.value for goal in Goal)}."
-        )
-        raise CampaignFileError(msg)
-    for section in ("readout", "prior"):
-        if isinstance(raw.get(section), dict):
-            raw[section] = [raw[section]]
+    _list_sections(raw)
     try:
         return CampaignFile.model_validate(raw)
     except ValidationError as error:
         raise CampaignFileError(f"{name}: {_sentence(error.errors()[0])}") from error
 
 
+def _list_sections(raw: dict[str, Any]) -> None:
+    """Let a section that may be repeated be written once, as `[readout]`."""
+    constraints = raw.get("constraints")
+    for where, section in (
+        (raw, "readout"),
+        (raw, "prior"),
+        (constraints if isinstance(constraints, dict) else {}, "group"),
+    ):
+        if isinstance(where.get(section), dict):
+            where[section] = [where[section]]
+
+
 def _sentence(error: ErrorDetails) -> str:
-    # A third part, where there is one, is pydantic's name for one of several types.
-    path = [str(part) for part in error["loc"] if not isinstance(part, int)][:2]
+    # A part too many, where there is one, is pydantic's name for one of several types.
+    path = [str(part) for part in error["loc"] if not isinstance(part, int)]
+    path = path[: 3 if tuple(path[:2]) in _DEEPER else 2]
     key = ".".join(path)
     if error["type"] == "extra_forbidden":
         hint = did_you_mean(path[-1], _keys_beside(path))
@@ -251,16 +340,17 @@ def _sentence(error: ErrorDetails) -> str:
 
 
 def _keys_beside(path: list[str]) -> list[str]:
-    section: type[BaseModel] = CampaignFile
     sections: dict[str, type[BaseModel]] = {
+        "": CampaignFile,
         "library": LibrarySection,
         "readout": ReadoutSection,
         "batch": BatchSection,
+        "constraints": ConstraintsSection,
+        "constraints.group": GroupSection,
         "retrain": RetrainSection,
         "prior": PriorSection,
     }
-    if len(path) > 1:
-        section = sections.get(path[0], CampaignFile)
+    section = sections.get(".".join(path[:-1]), CampaignFile)
     return list(section.model_fields)
 
 

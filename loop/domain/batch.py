@@ -54,6 +54,7 @@ class ChosenBy(StrEnum):
     ACQUISITION = "acquisition"
     AUDIT = "audit"
     REFERENCE = "reference"
+    REQUIRED = "required"
 
 
 @dataclass(frozen=True, slots=True)

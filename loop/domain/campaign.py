@@ -5,14 +5,23 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
+from loop.domain.constraints import Constraints
 from loop.domain.errors import BudgetSpentError, CampaignFileError
-from loop.domain.goal import Goal, Normalization, Readout
+from loop.domain.goal import Direction, Goal, Normalization, Readout
 from loop.domain.plate import PlateFormat
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}")
 
 Setting = str | int | float | bool
+
+
+class FirstBatch(StrEnum):
+    """How a batch is chosen while nothing has been measured and no earlier screen is known."""
+
+    RANDOM = "random"
+    SPACE_FILLING = "space-filling"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +30,8 @@ class BatchRules:
 
     `size` counts perturbations, each made `replicates` times. `audit` is the share of a batch
     drawn uniformly at random. `max_uses` of one perturbagen in a batch, 0: no limit. `reference`
-    are canonical keys that repeat in every batch.
+    are canonical keys that repeat in every batch. `explore` is the share of a batch that the
+    acquisition `explore_by` chooses.
     """
 
     size: int = 96
@@ -29,6 +39,10 @@ class BatchRules:
     replicates: int = 1
     max_uses: int = 0
     reference: tuple[str, ...] = ()
+    explore: float = 0.0
+    explore_by: str = "max-variance"
+    first: FirstBatch = FirstBatch.RANDOM
+    constraints: Constraints = field(default_factory=Constraints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +114,42 @@ class Campaign:
                 "add threshold = [low, high], or one number with direction = 'up' or 'down'."
             )
             raise CampaignFileError(msg)
+        self._check_target()
+        self._check_front()
         self._check_readouts()
+
+    def _check_target(self) -> None:
+        targets = [readout.name for readout in self.readouts if readout.target is not None]
+        if self.goal is Goal.REACH_STATE and not targets:
+            names = ", ".join(repr(readout.name) for readout in self.readouts)
+            msg = (
+                "goal = 'reach-state' needs readout.target, the value of the wanted state, for "
+                f"one readout at least of {names}; add target = 1.2, say, under [[readout]]."
+            )
+            raise CampaignFileError(msg)
+        if self.goal is not Goal.REACH_STATE and targets:
+            msg = (
+                f"readout.target is given for {targets[0]!r} but goal = {self.goal.value!r} has no "
+                "use for it; choose goal = 'reach-state', or remove it."
+            )
+            raise CampaignFileError(msg)
+
+    def _check_front(self) -> None:
+        if self.goal is not Goal.PARETO:
+            return
+        if len(self.readouts) < 2:
+            msg = (
+                f"goal = 'pareto' needs two readouts or more, and only {self.readout.name!r} is "
+                "given; add another [[readout]], or choose goal = 'maximize'."
+            )
+            raise CampaignFileError(msg)
+        for readout in self.readouts:
+            if readout.direction is Direction.BOTH:
+                msg = (
+                    f"goal = 'pareto' needs to know on which side readout {readout.name!r} is "
+                    "better, and its readout.direction is 'both'; write direction = 'up' or 'down'."
+                )
+                raise CampaignFileError(msg)
 
     def _check_readouts(self) -> None:
         for name, times in Counter(readout.name for readout in self.readouts).items():

@@ -53,7 +53,7 @@ class Readout:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse thresholds that contradict the direction."""
+        """Refuse thresholds that contradict the direction, and a state that cannot be reached."""
         check_id("Readout", self.name)
         if math.isnan(self.low) or math.isnan(self.high) or self.low >= self.high:
             msg = (
@@ -69,6 +69,18 @@ class Readout:
                 "on the other side; use direction 'both'."
             )
             raise InvalidError(msg)
+        self._check_target()
+
+    def _check_target(self) -> None:
+        if self.target is not None and not math.isfinite(self.target):
+            msg = f"Readout {self.name!r} has target {self.target:g}; give a finite number."
+            raise InvalidError(msg)
+        if not (math.isfinite(self.weight) and self.weight > 0):
+            msg = (
+                f"Readout {self.name!r} has weight {self.weight:g}; give a number above 0, such "
+                "as 1, or leave out a readout that does not count."
+            )
+            raise InvalidError(msg)
 
     @property
     def has_threshold(self) -> bool:
@@ -78,6 +90,11 @@ class Readout:
     def is_hit(self, value: float) -> bool:
         """Whether a value passes a threshold."""
         return value <= self.low or value >= self.high
+
+
+def has_one_best(goal: Goal) -> bool:
+    """Whether some value of the first readout is the best: neither a front nor a state has one."""
+    return goal not in (Goal.REACH_STATE, Goal.PARETO)
 
 
 def smaller_is_better(goal: Goal, readout: Readout) -> bool:

@@ -19,10 +19,12 @@ from loop.domain.batch import (
 from loop.domain.campaign import (
     BatchRules,
     Campaign,
+    FirstBatch,
     LabRules,
     PluginChoice,
     RetrainRules,
 )
+from loop.domain.constraints import Constraints, GroupRule
 from loop.domain.dispatch import Dispatch, JobState
 from loop.domain.goal import Direction, Goal, Normalization, Readout
 from loop.domain.log import LogEntry
@@ -71,7 +73,7 @@ def campaign_of(row: CampaignRow) -> Campaign:
         readouts=tuple(_readout_of(fields) for fields in row.readouts),
         library_hash=row.library_hash,
         embeddings_hash=row.embeddings_hash,
-        batch=BatchRules(**row.batch | {"reference": tuple(row.batch["reference"])}),
+        batch=_batch_rules_of(row.batch),
         surrogate=_plugin_of(row.surrogate),
         acquisition=_plugin_of(row.acquisition),
         lab=LabRules(
@@ -83,6 +85,22 @@ def campaign_of(row: CampaignRow) -> Campaign:
         budget=row.budget,
         version=row.version,
     )
+
+
+def _batch_rules_of(fields: dict[str, Any]) -> BatchRules:
+    """Rules of a campaign; rows of older versions lack what did not exist."""
+    told = dict(fields)
+    told["reference"] = tuple(told["reference"])
+    if "first" in told:
+        told["first"] = FirstBatch(told["first"])
+    if "constraints" in told:
+        told["constraints"] = _constraints_of(told["constraints"])
+    return BatchRules(**told)
+
+
+def _constraints_of(fields: dict[str, Any]) -> Constraints:
+    groups = tuple(GroupRule(**each) for each in fields["groups"])
+    return Constraints(**fields | {"must_include": tuple(fields["must_include"]), "groups": groups})
 
 
 def _plugin_fields(choice: PluginChoice) -> dict[str, Any]:

@@ -3,6 +3,8 @@ import math
 import pytest
 
 from loop.campaign_file import parse_campaign, read_campaign
+from loop.domain.campaign import FirstBatch
+from loop.domain.constraints import Constraints, GroupRule
 from loop.domain.errors import CampaignFileError, UnreadableFileError
 from loop.domain.goal import Direction, Goal
 from loop.domain.plate import PlateFormat
@@ -88,7 +90,35 @@ def test_what_is_left_out_has_a_default():
         ("[retrain]", "[retran]", "unknown key 'retran'. Did you mean 'retrain'"),
         ("[library]", "[library]\nzzz = 1", "unknown key 'library.zzz'. Remove it."),
         ('goal = "find-hits"', 'goal = "find-hit"', "goal = 'find-hit' is not right"),
-        ('goal = "find-hits"', 'goal = "pareto"', "'pareto' is not available in this version"),
+        ("[batch]", "[batch]\nexplore = 2", "batch.explore = 2 is not right"),
+        ("[batch]", '[batch]\nfirst = "best"', "batch.first = 'best' is not right"),
+        ("[readout]", "[readout]\ntarget = inf", "readout.target = inf is not right"),
+        ("[readout]", "[readout]\nweight = 2", "readout = .*: weight .* add target"),
+        ("[batch]", "[constraints]\nmony = 1\n[batch]", "'constraints.mony'. Did you mean 'money'"),
+        ("[batch]", "[constraints]\nmoney = -1\n[batch]", "constraints.money = -1 is not right"),
+        ("[batch]", "[constraints]\nmoney = nan\n[batch]", "constraints.money = nan is not right"),
+        ("[batch]", "[constraints]\nwell_cost = 2\n[batch]", "constraints = .*: .* add money"),
+        ("[batch]", "[constraints]\ndiversity = 2\n[batch]", "constraints.diversity = 2 is not"),
+        (
+            "[batch]",
+            "[constraints.max_dose]\nA = 3\n[batch]",
+            "constraints.max_dose.A = 3 is not right",
+        ),
+        (
+            "[batch]",
+            '[constraints.group]\ncolumn = "p"\natleast = 3\n[batch]',
+            "unknown key 'constraints.group.atleast'. Did you mean 'at_least'",
+        ),
+        (
+            "[batch]",
+            '[constraints.group]\ncolumn = "p"\n[batch]',
+            "constraints.group = .* needs at_least or at_most",
+        ),
+        (
+            "[batch]",
+            '[constraints.group]\ncolumn = "p"\nat_least = 3\nat_most = 2\n[batch]',
+            "constraints.group = .* turn them round",
+        ),
         ('goal = "find-hits"', "", "the key 'goal' is missing"),
         ("size = 128", "size = 0", "batch.size = 0 is not right"),
         ("size = 128", 'size = "many"', "batch.size = 'many' is not right"),
@@ -132,6 +162,51 @@ def test_one_threshold_for_both_directions_is_ambiguous():
     file = parse_campaign(LEAST + "readout.threshold = 2\n", "c")
     with pytest.raises(CampaignFileError, match=r"readout.threshold is one number"):
         file.readout[0].readout()
+
+
+def test_constraints_are_understood_and_those_of_the_space_are_left_to_the_library():
+    text = """
+[constraints]
+must_include = ["A+B|K562"]
+exclusive = ["class"]
+well_cost = 1.5
+money = 500
+max_plates = 2
+diversity = 0.3
+max_dose = { A = "10uM" }
+[[constraints.group]]
+column = "pathway"
+value = "DDR"
+at_least = 4
+at_most = 20
+[[constraints.group]]
+column = "kind"
+at_most = 50
+[batch]
+explore = 0.1
+explore_by = "epig"
+first = "space-filling"
+"""
+    file = parse_campaign(LEAST + text, "c")
+    assert file.constraints.max_dose == {"A": "10uM"}
+    assert file.constraints.exclusive == ("class",)
+    rules = file.batch_rules()
+    assert (rules.explore, rules.explore_by, rules.first) == (0.1, "epig", FirstBatch.SPACE_FILLING)
+    assert rules.constraints == Constraints(
+        ("A+B|K562",),
+        1.5,
+        500,
+        2,
+        (GroupRule("pathway", "DDR", 4, 20), GroupRule("kind", None, 0, 50)),
+        0.3,
+    )
+
+
+def test_a_wanted_state_is_a_target_of_some_readouts_with_a_weight():
+    text = DESIGN.replace("[readout]", "[[readout]]\ntarget = 1.5\nweight = 2", 1)
+    text = text.replace("[batch]", '[[readout]]\nname = "growth"\n[batch]', 1)
+    readouts = [each.readout() for each in parse_campaign(text, "c").readout]
+    assert [(each.target, each.weight) for each in readouts] == [(1.5, 2.0), (None, 1.0)]
 
 
 def test_several_readouts_keep_their_order():

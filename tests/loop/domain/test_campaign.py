@@ -5,7 +5,7 @@ import pytest
 from loop.contracts.nouns import a_campaign
 from loop.domain.campaign import BatchRules, LabRules
 from loop.domain.errors import BudgetSpentError, CampaignFileError
-from loop.domain.goal import Goal, Normalization, Readout
+from loop.domain.goal import Direction, Goal, Normalization, Readout
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,28 @@ def test_hits_cannot_be_found_without_a_threshold():
         replace(a_campaign(), readouts=(Readout("gi"),))
     maximizing = replace(a_campaign(), goal=Goal.MAXIMIZE, readouts=(Readout("gi"),))
     assert maximizing.readout.name == "gi"
+
+
+def test_a_state_to_reach_needs_a_target_and_no_other_goal_has_use_for_one():
+    wanted = (Readout("gi"), Readout("growth", target=1.2, weight=2.0))
+    with pytest.raises(CampaignFileError, match=r"needs readout.target, .* of 'gi', 'growth'"):
+        replace(a_campaign(), goal=Goal.REACH_STATE, readouts=(Readout("gi"), Readout("growth")))
+    with pytest.raises(CampaignFileError, match=r"readout.target is given for 'growth' .*'maximi"):
+        replace(a_campaign(), goal=Goal.MAXIMIZE, readouts=wanted)
+    assert replace(a_campaign(), goal=Goal.REACH_STATE, readouts=wanted).readouts == wanted
+
+
+def test_a_front_needs_two_readouts_that_each_say_which_side_is_better():
+    up, down, both = (
+        Readout("gi", direction=Direction.UP),
+        Readout("growth", direction=Direction.DOWN),
+        Readout("size"),
+    )
+    with pytest.raises(CampaignFileError, match=r"two readouts or more, and only 'gi'"):
+        replace(a_campaign(), goal=Goal.PARETO, readouts=(up,))
+    with pytest.raises(CampaignFileError, match=r"readout 'size' .* readout.direction is 'both'"):
+        replace(a_campaign(), goal=Goal.PARETO, readouts=(up, both))
+    assert replace(a_campaign(), goal=Goal.PARETO, readouts=(up, down)).readouts == (up, down)
 
 
 def test_two_readouts_of_one_name_are_refused():

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loop.domain.errors import InvalidError
-from loop.domain.goal import Direction, Goal, Readout, smaller_is_better
+from loop.domain.goal import Direction, Goal, Readout, has_one_best, smaller_is_better
 
 
 @given(st.floats(-10, 10), st.floats(-5, -0.1), st.floats(0.1, 5))
@@ -51,3 +51,22 @@ def test_the_goal_decides_which_value_is_best_and_the_direction_where_it_is_sile
     assert not smaller_is_better(Goal.MAXIMIZE, readout)
     for goal in (Goal.FIND_HITS, Goal.LEARN_MAP):
         assert smaller_is_better(goal, readout) == (direction is Direction.DOWN)
+
+
+@pytest.mark.parametrize(
+    ("target", "weight", "told"),
+    [
+        (float("inf"), 1.0, "has target inf; give a finite number"),
+        (float("nan"), 1.0, "has target nan"),
+        (1.0, 0.0, "has weight 0; give a number above 0"),
+        (1.0, float("inf"), "has weight inf"),
+    ],
+)
+def test_a_state_that_cannot_be_reached_is_refused(target, weight, told):
+    with pytest.raises(InvalidError, match=told):
+        Readout("gi", target=target, weight=weight)
+
+
+def test_a_front_and_a_state_have_no_single_best_value():
+    without = {goal for goal in Goal if not has_one_best(goal)}
+    assert without == {Goal.PARETO, Goal.REACH_STATE}

@@ -16,10 +16,12 @@ from loop.domain.batch import (
 from loop.domain.campaign import (
     BatchRules,
     Campaign,
+    FirstBatch,
     LabRules,
     PluginChoice,
     RetrainRules,
 )
+from loop.domain.constraints import Constraints, GroupRule
 from loop.domain.dispatch import Dispatch, JobState
 from loop.domain.goal import Goal, Normalization, Readout
 from loop.domain.log import LogEntry
@@ -62,17 +64,38 @@ readouts = st.builds(
     high=st.just(float("inf")) | st.floats(1, 9),
     normalization=st.sampled_from(Normalization),
 )
+constraints = st.builds(
+    Constraints,
+    st.lists(texts, max_size=2).map(tuple),
+    numbers,
+    st.none() | numbers,
+    counts,
+    st.lists(
+        st.builds(GroupRule, texts, st.none() | texts, counts, st.none() | counts), max_size=2
+    ).map(tuple),
+    numbers,
+)
 plugins = st.builds(PluginChoice, ids, settings)
 campaigns = st.builds(
     Campaign,
     name=st.text("abc019.", min_size=1, max_size=9).filter(lambda name: name[0] != "."),
-    goal=st.sampled_from([goal for goal in Goal if goal is not Goal.FIND_HITS]),
+    # The other goals ask for thresholds, targets or directions.
+    goal=st.sampled_from([Goal.MAXIMIZE, Goal.MINIMIZE, Goal.LEARN_MAP]),
     seed=seeds,
     readouts=st.lists(readouts, min_size=1, max_size=3, unique_by=lambda r: r.name).map(tuple),
     library_hash=hashes,
     embeddings_hash=st.none() | hashes,
     batch=st.builds(
-        BatchRules, counts, numbers, counts, counts, st.lists(texts, max_size=2).map(tuple)
+        BatchRules,
+        counts,
+        numbers,
+        counts,
+        counts,
+        st.lists(texts, max_size=2).map(tuple),
+        numbers,
+        texts,
+        st.sampled_from(FirstBatch),
+        constraints,
     ),
     surrogate=plugins,
     acquisition=plugins,
