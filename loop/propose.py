@@ -15,6 +15,7 @@ from loop.domain.errors import (
 from loop.domain.perturbation import Perturbation
 from loop.first_batch import has_informed_start, in_sds, prior_surrogate
 from loop.learn import Learned, unpacked
+from loop.outlook import with_forecast
 from loop.ports.engine import Progress, silent
 from loop.provided import Services
 from loop.standing import Standing, read_record
@@ -112,7 +113,7 @@ def _choose_batch(
         progress,
     )
     champion = record.champion
-    return Batch(
+    batch = Batch(
         id=f"{campaign.name}.b{number}",
         campaign=campaign.name,
         number=number,
@@ -125,6 +126,7 @@ def _choose_batch(
         replicates=campaign.batch.replicates,
         notes=selection.notes,
     )
+    return with_forecast(record, batch, selection.values)
 
 
 def _seed(campaign_seed: int, number: int) -> int:

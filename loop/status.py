@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from loop.domain.batch import BatchState, RoundScores
+from loop.advice import outlook
+from loop.domain.batch import BatchState, Forecast, RoundScores
 from loop.domain.campaign import Campaign
-from loop.domain.goal import smaller_is_better
+from loop.domain.goal import Readout, smaller_is_better
 from loop.domain.observation import ResultsFile
 from loop.domain.snapshot import Snapshot
 from loop.honesty import Coverage, coverage, warnings
 from loop.learn import PRIOR_SCORE
+from loop.outlook import Came, came, kept
 from loop.provided import Services
 from loop.standing import Record, read_record
 
@@ -22,7 +24,9 @@ class RoundLine:
     """One round: its batch, what came of it, and hits summed over all rounds so far.
 
     `random_hits` is what as many wells drawn at random would have brought, estimated from the
-    audit wells of the whole campaign; None while there are none.
+    audit wells of the whole campaign; None while there are none. `tails` are the hits so far below
+    the lower and above the upper threshold. `forecast` is what the batch was expected to bring,
+    `came` what it did.
     """
 
     number: int
@@ -34,6 +38,9 @@ class RoundLine:
     random_hits: float | None
     best: float | None
     scores: RoundScores | None
+    tails: tuple[int, int] = (0, 0)
+    forecast: Forecast | None = None
+    came: Came | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +49,10 @@ class Status:
 
     `new_observations` counts the perturbations of which the newest snapshot has not seen every
     value: new ones, later replicates and revisions. `coverage` is that of the newest chosen and
-    audit wells; `notes` are sentences about plates that are not learned from, and about promises
-    that the surrogate or the lab did not keep.
+    audit wells; `forecasts_kept` tells how many forecasts' intervals held what came, and of how
+    many; `outlook` what the open batch promises, or what came of the newest; `notes` are sentences
+    about plates that are not learned from, and about promises that the surrogate or the lab did
+    not keep.
     """
 
     campaign: Campaign
@@ -57,6 +66,8 @@ class Status:
     coverage: Coverage
     notes: tuple[str, ...]
     next_step: str
+    forecasts_kept: tuple[int, int] = (0, 0)
+    outlook: str | None = None
 
 
 def campaign_status(services: Services, name: str) -> Status:
@@ -82,6 +93,8 @@ def campaign_status(services: Services, name: str) -> Status:
         coverage(record),
         record.observed.notes + warnings(record) + _prior_notes(record.champion),
         _next_step(record, fresh),
+        kept(record),
+        outlook(record),
     )
 
 
@@ -130,9 +143,19 @@ def round_lines(record: Record) -> tuple[RoundLine, ...]:
                 None if rate is None else rate * len(seen),
                 _best(record.campaign, known),
                 batch.scores,
+                _tails(readout, known),
+                batch.forecast,
+                came(record, batch),
             )
         )
     return tuple(lines)
+
+
+def _tails(readout: Readout, values: list[float]) -> tuple[int, int]:
+    return (
+        sum(value <= readout.low for value in values),
+        sum(value >= readout.high for value in values),
+    )
 
 
 def _best(campaign: Campaign, values: list[float]) -> float | None:
