@@ -14,3 +14,6 @@ class EveryMember(MCSampler):
     def forward(self, posterior: Posterior) -> Tensor:
         assert isinstance(posterior, EnsemblePosterior)
         return posterior.values.movedim(-3, 0)
+
+    def _update_base_samples(self, posterior: Posterior, base_sampler: MCSampler) -> None:
+        """Nothing is drawn, so nothing has to be kept in common."""
