@@ -12,11 +12,13 @@ from botorch.posteriors.posterior import Posterior
 from botorch.sampling.get_sampler import get_sampler
 from torch import Tensor
 
+from acquisition.finite import check_finite
 from acquisition.marginals import Marginals
-from acquisition.scannable import KnowsNoise, Scannable
+from acquisition.member_rater import Tiling
+from acquisition.scannable import KnowsNoise, Scannable, Tileable
 from loop.domain.errors import IncompatibleError
 from loop.ports.arrays import Combinations
-from loop.ports.engine import Surrogate
+from loop.ports.engine import Surrogate, TiledSpace
 
 _BLOCK = 1_024
 """Rows a BoTorch model is asked at once: a GP forms a (rows, training wells) matrix for them."""
@@ -36,6 +38,10 @@ class Beliefs(Protocol):
 
     def draws(self, combinations: Combinations) -> Tensor:
         """S joint realisations, shape (S, N, R), float64 on the CPU."""
+        ...
+
+    def tiling(self, space: TiledSpace, precision: str) -> Tiling | None:
+        """The same beliefs tile by tile, in float32 or bf16; None: they come one by one only."""
         ...
 
 
@@ -87,6 +93,7 @@ class MemberBeliefs:
     def marginals(self, combinations: Combinations) -> tuple[Marginals, ...]:
         """One component a member."""
         means = self._surrogate.member_means(combinations).double()
+        check_finite(means, combinations)
         return tuple(
             Marginals(means[..., readout], None, noise)
             for readout, noise in zip(self._readouts, self._noise_sds, strict=True)
@@ -95,6 +102,17 @@ class MemberBeliefs:
     def draws(self, combinations: Combinations) -> Tensor:
         """The members are the draws."""
         return torch.stack([each.means for each in self.marginals(combinations)], dim=-1).cpu()
+
+    def tiling(self, space: TiledSpace, precision: str) -> Tiling | None:
+        """By the surrogate's tiler, if it has one for this space."""
+        if not isinstance(self._surrogate, Tileable):
+            return None
+        tiler = self._surrogate.tiler(space.items, self._readouts, precision)
+        if tiler is None:
+            return None
+        none = space.items[:0]
+        device = self._surrogate.member_means(none).device
+        return Tiling(tiler, space.items, tuple(self._noise_sds), device)
 
 
 class PosteriorBeliefs:
@@ -154,6 +172,9 @@ class PosteriorBeliefs:
         else:
             drawn = self._drawn(posterior, self._draws).flatten(0, -3)
         return drawn[..., self._readouts].double().cpu()
+
+    def tiling(self, space: TiledSpace, precision: str) -> None:
+        """None: a posterior knows no tiles."""
 
     def _block(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
         posterior = self._model.posterior(rows)

@@ -16,7 +16,7 @@ class Marginals:
     """Beliefs about the goal's readout for N candidates: S equal components for each.
 
     An ensemble has a component for each member and no spread within it; a Gaussian posterior
-    is one component. All float64 and in the readout's unit.
+    is one component. In the readout's unit; float64, or float32 where a space is scanned.
 
     Attributes:
         means: Means of the components, shape (S, N).
@@ -31,7 +31,8 @@ class Marginals:
     def __post_init__(self) -> None:
         """Refuse beliefs that are no numbers: they would win every comparison, or none."""
         parts = (self.means,) if self.within is None else (self.means, self.within)
-        if not all(bool(part.isfinite().all()) for part in parts):
+        # A finite sum has finite parts, and is cheaper than looking at each of them.
+        if not all(bool(part.sum().isfinite() or part.isfinite().all()) for part in parts):
             msg = "The surrogate predicts values that are not finite numbers; retrain it."
             raise IncompatibleError(msg)
 

@@ -1,15 +1,17 @@
 """What is on offer: addresses neither taken nor forbidden, in shards, and whether they suffice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
+from acquisition.keeper import Keeper
 from acquisition.limit import Allows
 from acquisition.scatter import scattered
 from loop.domain.errors import NotEnoughCandidatesError
-from loop.ports.arrays import BoolArray, Combinations, IntArray
-from loop.ports.engine import BatchRequest
+from loop.ports.arrays import BoolArray, Combinations, FloatArray, IntArray
+from loop.ports.engine import BatchRequest, CandidateSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,50 @@ def shards(
         combinations = request.space.unrank(addresses)
         keep = request.space.permitted(combinations) & limits.allowed(combinations)
         yield Shard(addresses[keep], combinations[keep], stop / len(survey))
+
+
+class Gate:
+    """Who may be chosen, asked by address: not excluded, permitted, with room under the limits.
+
+    Args:
+        space: What the addresses are of.
+        excluded: Sorted addresses that are left out.
+        limits: What else a candidate must keep to, and what it costs; not changed meanwhile.
+    """
+
+    def __init__(self, space: CandidateSpace, excluded: IntArray, limits: Keeper) -> None:
+        self._space = space
+        self._excluded = excluded
+        self._limits = limits
+
+    def admits(self, addresses: IntArray) -> BoolArray:
+        """Which may be chosen, shape (N,); any thread may ask."""
+        answer = ~is_in(addresses, self._excluded)
+        combinations = self._space.unrank(addresses[answer])
+        answer[answer] = self._space.permitted(combinations) & self._limits.allowed(combinations)
+        return answer
+
+    def charged(self, addresses: IntArray, utilities: FloatArray) -> FloatArray:
+        """Utilities less what their costs are worth, shape (N,); never more than given."""
+        return self._limits.charged(utilities, self._space.unrank(addresses))
+
+
+def picked_shards(
+    space: CandidateSpace,
+    addresses: IntArray,
+    ranges: Sequence[range],
+    gate: Gate,
+    size: int,
+) -> Iterator[Shard]:
+    """Walk some addresses, and ranges of others, in stretches of `size`, as `shards` does."""
+    stretches = [addresses[at : at + size] for at in range(0, len(addresses), size)]
+    total = len(addresses) + sum(map(len, ranges))
+    listed = (part[at : at + size] for part in ranges for at in range(0, len(part), size))
+    seen = 0
+    for stretch in chain(stretches, (np.array(part, dtype=np.int64) for part in listed)):
+        seen += len(stretch)
+        kept = stretch[gate.admits(stretch)]
+        yield Shard(kept, space.unrank(kept), seen / total)
 
 
 def is_in(addresses: IntArray, ordered: IntArray) -> BoolArray:

@@ -1,46 +1,20 @@
 """Stage one: rate every candidate of the space by itself, and keep the best in bounded memory."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
-from torch import Tensor
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from acquisition.beliefs import Beliefs
 from acquisition.keeper import Keeper
-from acquisition.marginals import Marginals
-from acquisition.offer import Shard, Survey, shards
-from acquisition.scatter import UIntArray, scattered
-from acquisition.top_list import TopList
-from loop.ports.arrays import Combinations, FloatArray, IntArray
+from acquisition.narrowing import Narrowed, Wish, narrowed
+from acquisition.offer import Gate, Shard, Survey, picked_shards, shards
+from acquisition.pool import Pool, PoolLists, Question, Utility
+from loop.ports.arrays import IntArray
 from loop.ports.engine import BatchRequest, Progress
 
-Utility = Callable[[tuple[Marginals, ...]], Tensor]
-"""Rates N candidates by the beliefs about the readouts asked for; see `Scan`."""
+__all__ = ["Pool", "Scan", "Utility"]
 
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """The K candidates that stage two chooses from, best first.
-
-    Attributes:
-        addresses: Shape (K,).
-        combinations: K perturbations.
-        utilities: Their marginal utilities, shape (K,), less what `Keeper.charged` takes off.
-        ranks: Their ranks among all that were scanned, from 1, shape (K,); 0 for one that is
-            only a favourite of a member.
-        scanned: How many candidates were rated.
-    """
-
-    addresses: IntArray
-    combinations: Combinations
-    utilities: FloatArray
-    ranks: IntArray
-    scanned: int
-
-    def __len__(self) -> int:
-        """The K of the shapes."""
-        return len(self.addresses)
+_NARROWED = 0.95
+"""The share of a scan's time that goes into the tiles, where there are tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +22,8 @@ class Scan:
     """How to scan: what to look at, in shards of which size, and how ties are broken.
 
     `utility` rates each candidate by itself, shape (N,); `favourites` rates it for each member,
-    shape (S, N), and None keeps the marginal list only.
+    shape (S, N), and None keeps the marginal list only. `precision` is that of tiles, 'float32'
+    or 'bf16'; what they leave over is rated one by one all the same.
     """
 
     survey: Survey
@@ -56,6 +31,7 @@ class Scan:
     salt: int
     utility: Utility
     favourites: Utility | None
+    precision: str = "float32"
 
     def best(
         self,
@@ -68,68 +44,44 @@ class Scan:
     ) -> Pool:
         """The `size` best candidates, joined by each member's best `size` / S.
 
-        The answer does not depend on the size of a shard.
+        The answer does not depend on the size of a shard, on the number of threads, nor (but
+        for rounding) on whether space and surrogate know tiles.
 
         Cost:
-            Time: one prediction per address. Memory: one shard's predictions, twice `size`
-            addresses.
+            Time: one prediction per address. Memory: one shard's or tile's predictions, and some
+            times `size` addresses.
+
+        Raises:
+            IncompatibleError: If a prediction or a utility is no finite number.
 
         Source:
             `evidence.md` A5: with both kinds of lists the joint choice among K = 5,000 reached
             the value of an exact one among 100,576; with marginal lists alone 0.93 to 0.99.
         """
-        marginal, by_member, scanned = TopList(size), list[TopList](), 0
-        for shard in shards(request, self.survey, excluded, limits, self.shard):
-            if len(shard.addresses):
-                scanned += len(shard.addresses)
-                marginals = beliefs.marginals(shard.combinations)
-                ties = scattered(shard.addresses, self.salt)
-                rated = limits.charged(_numbers(self.utility(marginals)), shard.combinations)
-                marginal.offer(shard.addresses, rated, ties)
-                self._offer_favourites(by_member, size, shard, marginals, ties)
-            progress(shard.share, f"rated {scanned:,} candidates")
-        return self._pool(request, beliefs, limits, marginal, by_member, scanned)
+        ask = Question(request, beliefs, excluded, limits, size)
+        few = self._narrowed(ask, progress)
+        if few is None:
+            every = shards(request, self.survey, excluded, limits, self.shard)
+            return self._looked(ask, every, progress)
+        gate = Gate(request.space, excluded, limits)
+        pool = self._looked(
+            ask,
+            picked_shards(request.space, few.addresses, few.ranges, gate, self.shard),
+            lambda share, doing: progress(_NARROWED + share * (1 - _NARROWED), doing),
+        )
+        return replace(pool, scanned=few.scanned, notes=few.notes)
 
-    def _offer_favourites(
-        self,
-        lists: list[TopList],
-        size: int,
-        shard: Shard,
-        marginals: tuple[Marginals, ...],
-        ties: UIntArray,
-    ) -> None:
-        if self.favourites is None:
-            return
-        rated = _numbers(self.favourites(marginals))
-        if not lists:
-            lists.extend(TopList(-(-size // len(rated))) for _ in range(len(rated)))
-        for each, utilities in zip(lists, rated, strict=True):
-            each.offer(shard.addresses, utilities, ties)
+    def _narrowed(self, ask: Question, progress: Progress) -> Narrowed | None:
+        """Where tiles can do it: somewhat more candidates than are wanted, the best among them."""
+        if not self.survey.is_whole:
+            # A space too large to be rated whole; this is where a cascade would narrow it down.
+            return None
+        wish = Wish(self.utility, self.favourites, self.salt)
+        return narrowed(
+            ask, wish, self.precision, lambda share, doing: progress(_NARROWED * share, doing)
+        )
 
-    def _pool(
-        self,
-        request: BatchRequest,
-        beliefs: Beliefs,
-        limits: Keeper,
-        marginal: TopList,
-        by_member: list[TopList],
-        scanned: int,
-    ) -> Pool:
-        listed = [each.addresses for each in by_member]
-        extra = np.setdiff1d(np.concatenate([marginal.addresses, *listed]), marginal.addresses)
-        addresses = np.concatenate([marginal.addresses, extra])
-        combinations = request.space.unrank(addresses)
-        utilities = marginal.utilities
-        if len(extra):
-            others = combinations[len(utilities) :]
-            rest = limits.charged(_numbers(self.utility(beliefs.marginals(others))), others)
-            utilities = np.concatenate([utilities, rest])
-        ranks = np.where(np.arange(len(addresses)) < len(marginal.addresses), 1, 0)
-        ranks *= np.arange(1, len(addresses) + 1)
-        order = np.lexsort((scattered(addresses, self.salt), -utilities.astype(np.float32)))
-        return Pool(addresses[order], combinations[order], utilities[order], ranks[order], scanned)
-
-
-def _numbers(tensor: Tensor) -> FloatArray:
-    numbers: FloatArray = tensor.double().cpu().numpy()
-    return numbers
+    def _looked(self, ask: Question, offered: Iterable[Shard], progress: Progress) -> Pool:
+        lists = PoolLists(ask, self.salt, self.utility, self.favourites)
+        lists.look_at(offered, progress)
+        return lists.pool()
