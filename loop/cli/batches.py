@@ -4,18 +4,14 @@ import csv
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from loop.cli.campaigns import Name
 from loop.cli.output import Json, print_json, print_table, refusing, working, write_text
 
-if TYPE_CHECKING:
-    from loop.domain.batch import Batch
-
 BatchId = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")]
-_SHOWN = 12
 
 
 def register(app: typer.Typer) -> None:
@@ -28,9 +24,15 @@ def register(app: typer.Typer) -> None:
 def propose(
     name: Name,
     size: Annotated[int | None, typer.Option(min=1, help="How many perturbations.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show every choice, and why it was chosen.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Choose the next batch, or show the one that is still open."""
+    from loop.cli.explain import show_batch, show_explanation
+    from loop.explain import expected_of
+    from loop.explain import explain as told
     from loop.propose import propose_batch
     from loop.services import build
 
@@ -39,26 +41,16 @@ def propose(
         batch = propose_batch(services, name, size, progress)
     if size is not None and len(batch.choices) != size:
         typer.echo(f"Batch {batch.id} is still open; --size was not used.", err=True)
+    explanation = told(services, batch) if explain else None
     if json:
-        print_json(batch)
+        print_json(batch if explanation is None else explanation)
         return
-    _show(batch)
+    if explanation is None:
+        show_batch(batch, expected_of(services, batch))
+    else:
+        show_explanation(explanation)
     if batch.state.value == "proposed":
         typer.echo(f"Next: pertloop approve {batch.id}")
-
-
-def _show(batch: "Batch") -> None:
-    typer.echo(
-        f"Batch {batch.id} ({batch.state.value}): {len(batch.choices)} perturbations, "
-        f"chosen by {batch.acquisition} on {batch.surrogate}, seed {batch.seed}."
-    )
-    order = sorted(batch.choices, key=lambda each: each.chosen_by.value != "acquisition")
-    print_table(
-        ("perturbation", "by", "score", "why"),
-        ((c.perturbation.key, c.chosen_by.value, c.score, c.reason) for c in order[:_SHOWN]),
-    )
-    if len(order) > _SHOWN:
-        typer.echo(f"… and {len(order) - _SHOWN} more; --json shows all.")
 
 
 @refusing

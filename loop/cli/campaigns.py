@@ -1,11 +1,14 @@
 """`init`, `campaigns`, `status`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from loop.cli.output import Json, print_json, print_table, refusing
+
+if TYPE_CHECKING:
+    from loop.status import RoundLine
 
 Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="The campaign's name.")]
 
@@ -100,6 +103,7 @@ def status(name: Name, json: Json = False) -> None:
             "hits",
             "random",
             "best",
+            "expected, came",
             "cover chosen",
             "audit",
         ),
@@ -113,6 +117,7 @@ def status(name: Name, json: Json = False) -> None:
                 line.hits,
                 line.random_hits,
                 line.best,
+                _expected(line),
                 None if line.scores is None else line.scores.selected_coverage90,
                 None if line.scores is None else line.scores.audit_coverage90,
             )
@@ -128,4 +133,18 @@ def status(name: Name, json: Json = False) -> None:
         typer.echo(f"{found.rejected_rows} rejected rows; see: pertloop rejected {name}")
     for note in found.notes:
         typer.echo(note)
+    held, told = found.forecasts_kept
+    if told:
+        typer.echo(f"Forecasts: {held} of {told} 90 % intervals held what came.")
+    if found.outlook is not None:
+        typer.echo(found.outlook)
     typer.echo(found.next_step)
+
+
+def _expected(line: "RoundLine") -> str | None:
+    """What was expected of a round, and what came, as far as it is known."""
+    from loop.advice import against, span
+
+    if line.came is not None:
+        return against(line.came)
+    return None if line.forecast is None else span(line.forecast)
