@@ -41,5 +41,6 @@ class ExpectedHits:
         rule = Rule(
             utility=lambda beliefs: beliefs[0].chance_past(readout.low, readout.high),
             clause=lambda beliefs: hit_clauses(beliefs[0], readout),
+            brings="expected hits",
         )
         return choose_batch(request, rule, settings, rng, progress)

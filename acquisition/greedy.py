@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from acquisition.batch import SCANNING, Rule, choose_batch
+from acquisition.contributions import Scale
 from acquisition.marginals import Marginals
 from acquisition.reasons import hit_clauses, improvement_clauses
 from acquisition.settings import Number, read_settings
@@ -53,4 +54,5 @@ class Greedy:
                 return hit_clauses(beliefs, readout)
             return improvement_clauses(beliefs, best, sign, readout.unit)
 
-        return choose_batch(request, Rule(utility, clause), settings, rng, progress)
+        rule = Rule(utility, clause, scale=Scale.EXCESS)
+        return choose_batch(request, rule, settings, rng, progress)

@@ -17,7 +17,11 @@ class Limit(Protocol):
         ...
 
     def ending(self) -> str:
-        """How it ends a choice, to follow the number of perturbations that were needed."""
+        """How it ends a choice, to follow "The batch needs 9 perturbations" and precede a dot."""
+        ...
+
+    def note(self, passed_over: Combinations) -> str:
+        """What it did to the choice, a sentence, or nothing; see `Keeper.notes`."""
         ...
 
 

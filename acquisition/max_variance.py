@@ -43,6 +43,8 @@ class MaxVariance:
             utility=lambda beliefs: beliefs[0].epistemic_sd,
             clause=lambda beliefs: doubt_clauses(beliefs[0], unit),
             joint=lambda noise, before, pool: VarianceGains(noise, before[..., 0], pool[..., 0]),
+            # Mixtures have the covariance of the members, which is all that is looked at.
+            mixes=False,
         )
         return choose_batch(request, rule, settings, rng, progress)
 

@@ -1,9 +1,11 @@
 """Why a candidate was chosen, in a sentence for the scientist."""
 
+import math
 from collections.abc import Sequence
 
 from acquisition.marginals import Marginals
 from loop.domain.goal import Readout
+from loop.ports.arrays import FloatArray
 
 _NINETY = 1.6448536269514722
 
@@ -15,19 +17,36 @@ def reasons(
     ranks: Sequence[int],
     listed: int,
     among: str,
+    brings: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """One sentence for each chosen candidate: prediction, what speaks for it, rank.
 
     Ranks were kept for the first `listed` candidates. A rank of 0 is past them: one that only
-    some members like, or that moved up when `max_uses` kept others out.
+    some members like, or that moved up when limits kept others out. `brings` is what each adds
+    to the batch, in words that follow the rank; empty: nothing is said of it.
     """
     unit = f" {readout.unit}" if readout.unit else ""
     means, widths = marginals.mean.tolist(), (_NINETY * marginals.sd).tolist()
     return tuple(
         f"Predicted {mean:.3g} ± {width:.3g}{unit} (90 % of measurements)"
-        f"{clause}; {_rank(rank, listed)} {among}."
-        for mean, width, clause, rank in zip(means, widths, clauses, ranks, strict=True)
+        f"{clause}; {_rank(rank, listed)} {among}{brought}."
+        for mean, width, clause, rank, brought in zip(
+            means, widths, clauses, ranks, brings or [""] * len(means), strict=True
+        )
     )
+
+
+def shares_brought(contributions: FloatArray, what: str) -> list[str]:
+    """Which share of the batch's value each brings; nothing of a value without a name.
+
+    `what` is that name, such as "expected hits". A batch of one is all of its own value.
+    """
+    if not what or len(contributions) < 2:
+        return [""] * len(contributions)
+    return [
+        "" if math.isnan(share) else f"; brings {_share(share)} of the batch's {what}"
+        for share in contributions.tolist()
+    ]
 
 
 def hit_clauses(marginals: Marginals, readout: Readout) -> list[str]:
@@ -63,6 +82,12 @@ def _percent(chance: float) -> str:
     if chance < 0.01:
         return "under 1 %"
     return "over 99 %" if chance > 0.99 else f"{100 * chance:.0f} %"
+
+
+def _share(share: float) -> str:
+    if share < 0.001:
+        return "under 0.1 %"
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
 def _rank(rank: int, listed: int) -> str:

@@ -36,6 +36,16 @@ class UseLimits:
     def ending(self) -> str:
         """That room was left for so few."""
         return (
-            f"max_uses = {self._max_uses} left room for {self._chosen:,}; "
+            f" and max_uses = {self._max_uses} left room for {self._chosen:,}; "
             "ask for fewer, or let a perturbagen occur more often"
+        )
+
+    def note(self, passed_over: Combinations) -> str:
+        """How many better candidates had no room; empty: none."""
+        kept_out = int((~self.allowed(passed_over)).sum())
+        if not kept_out:
+            return ""
+        return (
+            f"Max_uses = {self._max_uses} kept out {kept_out:,} candidates that rate higher than "
+            "the last chosen."
         )

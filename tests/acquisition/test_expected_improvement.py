@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from botorch.acquisition.logei import qLogExpectedImprovement
-from botorch.acquisition.monte_carlo import qExpectedImprovement
 from botorch.acquisition.objective import GenericMCObjective
 from botorch.optim.optimize import optimize_acqf_discrete
+from scipy.special import logsumexp
 from torch import Tensor
 
 from acquisition.expected_improvement import ImprovementGains, LogExpectedImprovement
@@ -20,9 +20,19 @@ from tests.acquisition.asking import ask, nothing_pending
 from tests.acquisition.every_member import EveryMember
 from tests.acquisition.linear_draws import LinearDraws
 
-MEMBERS = 6
+MEMBERS = 24
+"""At least 4 q, so that the members themselves are the draws."""
 
-pytestmark = pytest.mark.filterwarnings("ignore:qExpectedImprovement has known numerical")
+
+def _many() -> LinearDraws:
+    return LinearDraws(members=MEMBERS)
+
+
+def _exactly(best: float) -> qLogExpectedImprovement:
+    """BoTorch's value of a batch over every member."""
+    return qLogExpectedImprovement(
+        _many().model(), best_f=best, sampler=EveryMember(MEMBERS), fat=False
+    )
 
 
 def _choose(asked: BatchRequest) -> Chosen:
@@ -40,18 +50,18 @@ def _on_offer(asked: BatchRequest) -> IntArray:
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_the_first_score_is_botorchs_log_expected_improvement(sign: float) -> None:
-    asked = ask(
-        Goal.MAXIMIZE if sign > 0 else Goal.MINIMIZE, pending=nothing_pending(), best=sign * 1.5
-    )
+    goal = Goal.MAXIMIZE if sign > 0 else Goal.MINIMIZE
+    asked = ask(goal, pending=nothing_pending(), best=sign * 1.5, surrogate=_many(), size=3)
 
     def readout(values: Tensor, X: Tensor | None = None) -> Tensor:  # noqa: N803
         return sign * values[..., 0]
 
     reference = qLogExpectedImprovement(
-        LinearDraws().model(),
+        _many().model(),
         best_f=1.5,
         sampler=EveryMember(MEMBERS),
         objective=GenericMCObjective(readout),
+        fat=False,
     )
 
     chosen = _choose(asked)
@@ -62,32 +72,66 @@ def test_the_first_score_is_botorchs_log_expected_improvement(sign: float) -> No
     assert chosen.scores[0] == pytest.approx(float(values.max()), abs=1e-12)
 
 
-def test_the_scores_add_up_to_botorchs_improvement_of_the_batch_given_what_is_pending() -> None:
-    asked = ask(Goal.MAXIMIZE, size=5, best=1.5)
+@pytest.mark.parametrize("best", [-1.0, 1.5, 60.0])
+def test_the_batchs_value_is_botorchs_pending_wells_included(best: float) -> None:
+    asked = ask(Goal.MAXIMIZE, size=6, best=best, surrogate=_many())
     pending = torch.from_numpy(asked.pending.features())
-    sampler = EveryMember(MEMBERS)
-    reference = qExpectedImprovement(LinearDraws().model(), best_f=1.5, sampler=sampler)
+    reference = _exactly(best)
 
     chosen = _choose(asked)
 
     rows = _rows(asked, chosen.addresses)
-    with_pending = reference(torch.cat([pending, rows])[None])
-    added = float(with_pending - reference(pending[None]))
-    assert np.exp(chosen.scores).sum() == pytest.approx(added, abs=1e-5)
+    together = reference(torch.cat([pending, rows])[None])
+    ours = logsumexp([float(reference(pending[None])), *chosen.scores])
+    assert ours == pytest.approx(float(together), rel=1e-12, abs=1e-9)
 
 
-def test_the_batch_is_as_good_as_botorchs_own_greedy_choice() -> None:
-    asked = ask(Goal.MAXIMIZE, size=4, best=1.0, pending=nothing_pending())
-    model, sampler = LinearDraws().model(), EveryMember(MEMBERS)
+def test_every_pick_adds_the_most_that_botorch_knows_of() -> None:
+    asked = ask(Goal.MAXIMIZE, size=5, best=1.0, surrogate=_many())
+    reference, on_offer = _exactly(1.0), _on_offer(asked)
+    before = torch.from_numpy(asked.pending.features())
+
+    for address in _choose(asked).addresses:
+        rows = _rows(asked, on_offer)
+        batches = torch.cat([before.expand(len(rows), -1, -1), rows[:, None]], dim=1)
+        values = reference(batches)
+        assert float(values[on_offer == address]) >= float(values.max()) - 1e-12
+        before = torch.cat([before, _rows(asked, np.array([address]))])
+        on_offer = on_offer[on_offer != address]
+
+
+def test_botorchs_own_greedy_choice_is_the_same() -> None:
+    asked = ask(Goal.MAXIMIZE, size=4, best=1.0, pending=nothing_pending(), surrogate=_many())
     rows = _rows(asked, _on_offer(asked))
-    theirs, _ = optimize_acqf_discrete(
-        qLogExpectedImprovement(model, best_f=1.0, sampler=sampler), q=4, choices=rows
-    )
-    exact = qExpectedImprovement(model, best_f=1.0, sampler=sampler)
+    theirs, _ = optimize_acqf_discrete(_exactly(1.0), q=4, choices=rows)
 
     ours = _rows(asked, _choose(asked).addresses)
 
-    assert float(exact(ours[None])) >= float(exact(theirs[None])) - 1e-3
+    assert ours.tolist() == theirs.tolist()
+
+
+def test_gains_never_grow_and_bounds_hold_whatever_the_scale() -> None:
+    rng = np.random.default_rng(3)
+    for scale in (1e-6, 1.0, 1e4):
+        pool = torch.from_numpy(scale * rng.normal(size=(12, 40)))
+        gains = ImprovementGains(pool[:, :3], pool, best=0.4 * scale)
+        before = gains.bounds()
+        for position in range(0, 40, 4):
+            values = gains.values()
+            assert (values <= before + 1e-9 * np.abs(before)).all()
+            assert np.isfinite(values).all()
+            before = values
+            gains.add(position)
+
+
+def test_draws_of_float32_give_the_gains_of_float64_within_rounding() -> None:
+    pool = torch.randn(64, 200, generator=torch.Generator().manual_seed(5))
+    single = ImprovementGains(pool[:, :0], pool, best=1.0)
+    double = ImprovementGains(pool[:, :0].double(), pool.double(), best=1.0)
+    for gains in (single, double):
+        gains.add(7)
+
+    assert single.values() == pytest.approx(double.values(), rel=1e-6)
 
 
 def test_a_pending_favourite_makes_the_first_choice_another() -> None:
@@ -109,7 +153,9 @@ def test_gains_worked_by_hand() -> None:
 
     gains.add(2)
 
-    assert np.exp(gains.values()) == pytest.approx([0.75, 0.25, 0.0], abs=1e-5)
+    # The p-norm of a draw with two equal improvements of 2.5 is 2^(1/100) times as large.
+    twice = 2.5 * (2**0.01 - 1) / 2
+    assert np.exp(gains.values()) == pytest.approx([0.75, 0.25, twice], abs=1e-5)
 
 
 def test_a_favourite_of_one_member_is_found_though_the_marginal_list_is_short() -> None:
@@ -118,8 +164,8 @@ def test_a_favourite_of_one_member_is_found_though_the_marginal_list_is_short() 
     draws = members.member_means(asked.space.unrank(_on_offer(asked)))[..., 0]
     best = float(draws.amax(dim=1).min()) - 0.1  # every member knows one that improves
 
-    short = replace(asked, settings={"pool": 6}, best=best, size=6)
-    long = replace(asked, best=best, size=6)
+    asked = replace(asked, best=best, size=6)
+    short, long = (replace(asked, settings={"draws": 6, **pool}) for pool in ({"pool": 6}, {}))
 
     assert np.exp(_choose(short).scores).sum() == pytest.approx(
         np.exp(_choose(long).scores).sum(), abs=1e-6
