@@ -18,8 +18,12 @@ from loop.ports.arrays import BoolArray, Combinations, FloatArray, IntArray
 from loop.ports.engine import Progress
 from surrogate.bagging import mixed
 from surrogate.bayesian_regression import learned_group_variances
+from surrogate.item_form import mixed_alone
+from surrogate.item_places import ItemPlaces
 from surrogate.linear_features import LinearFeatures
+from surrogate.linear_form import LinearForm
 from surrogate.low_rank import Draws, Rows, drawn
+from surrogate.mixed_tiler import MixedTiler
 from surrogate.out_of_bag import out_of_bag
 from surrogate.plain_arrays import floats
 from surrogate.representation.whitening import Whitenings
@@ -89,7 +93,7 @@ class AdditiveLowRank(SolvedSurrogate):
                 )
             )
         fold = _judged(found, features, observed, seen)
-        return _Mapped(features, found, np.sqrt(noises), fold)
+        return _Mapped(features, self._problem.slots, found, np.sqrt(noises), fold)
 
     def _reopened(
         self,
@@ -100,7 +104,9 @@ class AdditiveLowRank(SolvedSurrogate):
     ) -> Solution:
         pairs = zip(floats(arrays["weights"]), floats(arrays["vectors"]), strict=True)
         draws = [Draws(*each) for each in pairs]
-        return _Mapped(self._features(whitenings), draws, floats(arrays["noise"]), fold)
+        return _Mapped(
+            self._features(whitenings), self._problem.slots, draws, floats(arrays["noise"]), fold
+        )
 
     def _features(self, whitenings: Whitenings) -> LinearFeatures:
         return LinearFeatures(self._problem.representations, whitenings, self._prior)
@@ -120,9 +126,10 @@ def _affordable(sweeps: int, components: IntArray) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Mapped:
-    """A `Solution`: draws of each readout, and the SD of one well, shape (m,)."""
+    """A `Solution` for k `slots`: draws of each readout, and the SD of one well, shape (m,)."""
 
     features: LinearFeatures
+    slots: int
     draws: list[Draws]
     noise: FloatArray
     fold: tuple[FloatArray, FloatArray] = field(repr=False)
@@ -143,6 +150,23 @@ class _Mapped:
         for first in range(0, len(combinations), _CHUNK):
             values.append(self._said(combinations[slice(first, first + _CHUNK)]))
         return torch.as_tensor(np.concatenate(values, axis=1))
+
+    def tiler(
+        self, items: Combinations, readouts: tuple[int, ...], sizes: Tensor, centres: Tensor
+    ) -> MixedTiler:
+        """A tiler of the draws; see `surrogate.linear_form`."""
+        forms = tuple(
+            LinearForm(
+                self.features,
+                items,
+                self.slots,
+                self.draws[readout].weights,
+                self.draws[readout].vectors,
+                sizes,
+            )
+            for readout in readouts
+        )
+        return mixed_alone(ItemPlaces.of(items), forms, sizes, centres)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """As arrays by name."""

@@ -24,7 +24,9 @@ from surrogate.ensemble import Ensemble
 from surrogate.gaussian_process import LARGEST, GaussianProcess
 from surrogate.gaussian_process import SETTINGS as OF_PROCESS
 from surrogate.linear import Linear
+from surrogate.mixed_tiler import MixedTiler, Part, put_together, side_by_side, taken_apart
 from surrogate.nested_state import nested, unnested
+from surrogate.placement import Placement
 from surrogate.settings import Range, read_settings
 from surrogate.sparse_gaussian_process import SparseGaussianProcess
 from surrogate.stacking import stacking_weights
@@ -43,6 +45,15 @@ class Panelist(Surrogate, Protocol):
 
     def noise_sd(self) -> Tensor:
         """SD of a measured well about its truth, shape (m,)."""
+        ...
+
+
+@runtime_checkable
+class Tiled(Protocol):
+    """A surrogate that may tell tiles of its draws."""
+
+    def tiler(self, items: Combinations, readouts: tuple[int, ...], precision: str) -> Part | None:
+        """A tiler over items."""
         ...
 
 
@@ -160,8 +171,33 @@ class Committee:
         Shares are whole pairs of draws; what that rounds off is put right, so that the draws' mean
         is the belief's.
         """
+        return self._drawn([each.member_means(combinations) for each in self._known()])
+
+    def tiler(
+        self, items: Combinations, readouts: tuple[int, ...], precision: str
+    ) -> MixedTiler | None:
+        """A tiler over items; None where a surrogate on the committee has none.
+
+        The committee's draws are mixtures of the draws on it, and so of the functions that those
+        are mixtures of; the same arithmetic on weights gives the weights.
+        """
+        parts: list[Part] = []
+        mixtures: list[Tensor] = []
+        for each in self._known():
+            tiler = each.tiler(items, readouts, precision) if isinstance(each, Tiled) else None
+            if tiler is None:
+                return None
+            some, mixture = taken_apart(tiler, len(readouts))
+            parts += some
+            mixtures.append(mixture)
+        # A function, or the centre, stands where a perturbation does: (S, F + 1, R').
+        said = [each.permute(1, 2, 0) for each in side_by_side(mixtures)]
+        placement = Placement.of(self._problem.compute)
+        return put_together(tuple(parts), self._drawn(said).permute(2, 0, 1), placement)
+
+    def _drawn(self, said: list[Tensor]) -> Tensor:
+        """The committee's draws, shape (S, N, m), from what its members' draws say."""
         shares = _shared_out(self._weights, _DRAWS)
-        said = [each.member_means(combinations) for each in self._known()]
         draws = torch.cat([_as_many(m, share) for m, share in zip(said, shares, strict=True)])
         means = torch.stack([each.mean(dim=0) for each in said])
         weights = torch.as_tensor(self._weights).to(means)

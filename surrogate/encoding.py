@@ -34,6 +34,20 @@ class Items:
     doses: Tensor
     prior: Tensor
 
+    def __len__(self) -> int:
+        """U."""
+        return len(self.perturbagens)
+
+    def __getitem__(self, places: slice | Tensor) -> "Items":
+        """Some of them."""
+        return Items(
+            self.features[places],
+            self.known[places],
+            self.perturbagens[places],
+            self.doses[places],
+            self.prior[places],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -97,6 +111,11 @@ class Encoder:
             self._positions(combinations.contexts),
             torch.as_tensor(self._prior.columns(combinations)).to(self._features),
         )
+
+    def items(self, items: Combinations) -> Items:
+        """Items that are the only component of U perturbations, in their order."""
+        distinct, rows = self(items)
+        return distinct[rows.places[:, 0]]
 
     def _items(self, codes: IntArray, width: int) -> Items:
         perturbagens = self._positions(codes // width)

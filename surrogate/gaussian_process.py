@@ -17,11 +17,15 @@ from loop.ports.engine import Progress, SurrogateProblem, silent
 from surrogate.encoding import Encoder
 from surrogate.exact_process import ExactProcess
 from surrogate.influence import exact_moves
+from surrogate.item_form import mixed_halves
+from surrogate.item_places import ItemPlaces
+from surrogate.mixed_tiler import MixedTiler
 from surrogate.placement import Placement
 from surrogate.plain_arrays import floats, numpy_of
 from surrogate.prior_draws import Library, PriorDraws
 from surrogate.prior_evidence import PriorEvidence
 from surrogate.prior_help import prior_help
+from surrogate.process_form import ProcessForm
 from surrogate.process_model import ProcessModel
 from surrogate.readout_scale import ReadoutScale
 from surrogate.representation.whitening import Whitenings
@@ -145,6 +149,25 @@ class GaussianProcess:
                 ]
                 values.append(draws(chunk) + torch.stack(updates).permute(2, 1, 0))
             return (torch.cat(values, dim=1) * size + centre).to(torch.float32)
+
+    def tiler(
+        self, items: Combinations, readouts: tuple[int, ...], precision: str
+    ) -> MixedTiler | None:
+        """A tiler over items; see `surrogate.process_form`.
+
+        None where earlier screens are heeded: they are asked perturbation by perturbation.
+        """
+        solved = self._known
+        if self._evidence.names:
+            return None
+        scale, asked = solved.observed.scale, list(readouts)
+        with self._placement.computing():
+            return mixed_halves(
+                ItemPlaces.of(items),
+                tuple(solved.form(items, readout) for readout in readouts),
+                self._placement.tensor(scale.sd)[asked],
+                self._placement.tensor(scale.mean)[asked],
+            )
 
     def noise_sd(self) -> Tensor:
         """The SD of one well's noise, shape (m,), float32, in readout units, on the device."""
@@ -361,6 +384,19 @@ class _Solved:
             scale.mean + scale.sd * mean,
             scale.sd * np.sqrt(variance),
             np.broadcast_to(self.noise, mean.shape).copy(),
+        )
+
+    def form(self, items: Combinations, readout: int) -> ProcessForm:
+        """The draws of a readout as sums over items and pairs of some items."""
+        process, fast = self.processes[readout], self.fast
+        return ProcessForm.of(
+            fast.kernel,
+            fast.encoder.items(items),
+            Encoded(fast.observed.items, fast.observed.rows[process.rows]),
+            process.logs[:-1].exp(),
+            self.updates[readout],
+            self.draws,
+            readout,
         )
 
     @torch.no_grad()

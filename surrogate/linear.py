@@ -16,7 +16,11 @@ from torch import Tensor
 from loop.ports.arrays import Combinations, FloatArray
 from loop.ports.engine import Progress
 from surrogate.bayesian_regression import Regression, learned_group_variances
+from surrogate.item_form import mixed_halves
+from surrogate.item_places import ItemPlaces
 from surrogate.linear_features import LinearFeatures
+from surrogate.linear_form import LinearForm
+from surrogate.mixed_tiler import MixedTiler
 from surrogate.plain_arrays import floats
 from surrogate.representation.whitening import Whitenings
 from surrogate.settings import Range
@@ -157,6 +161,20 @@ class _Regressed:
             columns = self.features(combinations[slice(first, first + _CHUNK)])
             values.append(np.stack([columns.times(each) for each in self.draws], axis=2))
         return torch.as_tensor(np.concatenate(values)).transpose(0, 1)
+
+    def tiler(
+        self, items: Combinations, readouts: tuple[int, ...], sizes: Tensor, centres: Tensor
+    ) -> MixedTiler:
+        """A tiler of the draws; see `surrogate.linear_form`."""
+        slots = self.told.combinations.slots
+        forms = []
+        for readout in readouts:
+            one, other = np.split(self.draws[readout], 2, axis=1)
+            mean = (0.5 * (one + other)).mean(axis=1, keepdims=True)
+            weights = np.concatenate([mean, 0.5 * (one - other)], axis=1)
+            vectors = np.zeros((0, 0, weights.shape[1]))
+            forms.append(LinearForm(self.features, items, slots, weights, vectors, sizes))
+        return mixed_halves(ItemPlaces.of(items), tuple(forms), sizes, centres)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """As arrays by name."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from loop.ports.arrays import Combinations, FloatArray, Representations
+from loop.ports.arrays import Combinations, FloatArray, IntArray, Representations
 from surrogate.encoding import standardised_doses
 from surrogate.prior_evidence import PriorEvidence
 from surrogate.representation.whitening import Whitenings, known_views
@@ -77,6 +77,17 @@ class LinearFeatures:
         blocks = [block for _, block in self._dense(combinations)]
         return Columns(self._sparse(combinations), np.concatenate(blocks, axis=1))
 
+    @property
+    def leading(self) -> int:
+        """How many leading components of URs meet in pairs."""
+        return min(int(self._urs.shape[1]), _PAIRED)
+
+    def lead(self, perturbagens: IntArray) -> FloatArray:
+        """The leading components of some perturbagens, of any shape, one more axis at the end."""
+        size = np.sqrt(max(self._urs.shape[1], 1) / _PAIRED)
+        rows: FloatArray = self._urs[perturbagens, :_PAIRED] * size
+        return rows
+
     def _sparse(self, combinations: Combinations) -> sparse.csr_matrix:
         rows, slots = np.nonzero(combinations.components >= 0)
         who = combinations.components[rows, slots]
@@ -102,7 +113,7 @@ class LinearFeatures:
         items = np.where(filled[:, :, None], self._urs[combinations.components], 0.0)
         orders = filled.sum(axis=1)[:, None] == np.arange(1, combinations.slots + 1)[None, :]
         summed = items.sum(axis=1)
-        lead = items[:, :, :_PAIRED] * np.sqrt(max(self._urs.shape[1], 1) / _PAIRED)
+        lead = np.where(filled[:, :, None], self.lead(combinations.components), 0.0)
         blocks = [("order", orders.astype(np.float64)), ("UR", summed), ("pair", _paired(lead))]
         if self._doses_vary:
             doses = np.where(filled, self._doses[combinations.components, combinations.levels], 0.0)

@@ -86,10 +86,26 @@ class PriorDraws:
         values = total.permute(2, 1, 0)
         return torch.cat([values, -values])
 
+    def weights(self, readout: int, context: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the first S / 2 draws of a readout give features in a context; prior columns apart.
+
+        To those of `of_items`, each (features, S / 2): to the first and the second, summed over a
+        set, and to the sum over its pairs {i, j} of third_i * fourth_j + fourth_i * third_j; then
+        a constant, (S / 2,).
+        """
+        weights = self._weights[readout] * self._sds[readout, : self._weights.shape[1], None, None]
+        single, own, pair = weights[:3]
+        constant = torch.zeros_like(single[0])
+        if len(self._contexts) > 1:
+            here = self._contexts[context] @ self._context_features
+            single, own, pair = weights[:3] + weights[3:6] * here[:, None]
+            constant = here @ weights[6]
+        return single, own, pair * 0.5**0.5, constant
+
     def _features(self, rows: Encoded) -> list[Tensor]:
         """One matrix (N, features) for each part of the kernel, in its order, columns left out."""
         places = rows.rows.places
-        table = [torch.nn.functional.pad(each, (0, 0, 0, 1)) for each in self._of_items(rows.items)]
+        table = [torch.nn.functional.pad(each, (0, 0, 0, 1)) for each in self.of_items(rows.items)]
         sums = [each[places].sum(dim=1) for each in table]
         own = (table[2][places] * table[3][places]).sum(dim=1)
         parts = [sums[0], sums[1], (sums[2] * sums[3] - own) * 0.5**0.5]
@@ -101,7 +117,7 @@ class PriorDraws:
             parts += [sums[4], (sums[5] * sums[6] - own) * 0.5**0.5]
         return parts
 
-    def _of_items(self, items: Items) -> list[Tensor]:
+    def of_items(self, items: Items) -> list[Tensor]:
         """Random features of items for the four factors, each (U, features)."""
         codes = self._codes[items.perturbagens]
         likeness = items.features / math.sqrt(self._rank)

@@ -58,9 +58,8 @@ class SetKernel:
 
     def between(self, left: Encoded, right: Encoded) -> Tensor:
         """Every part between N and n perturbations, shape (parts, N, n), in O(N n k)."""
-        like, same = _grams(left.items, right.items)
+        like, same, mixed = grams(left.items, right.items)
         places = left.rows.places, right.rows.places
-        mixed = like + _own(left.items, right.items) * same
         parts = [_sums(like, *places), _sums(same, *places), _pairs(_edged(mixed), *places)]
         if self._several:
             alike = self._contexts[left.rows.contexts][:, right.rows.contexts]
@@ -72,16 +71,27 @@ class SetKernel:
             parts += list(left.rows.prior.T[:, :, None] * right.rows.prior.T[:, None, :])
         return torch.stack(parts)
 
+    def counted(self, variances: Tensor, context: int, contexts: Tensor) -> Tensor:
+        """How much n rows count for a perturbation in some context, shape (4, n).
+
+        By URs, by identity, in pairs, and for being in their contexts; prior evidence apart.
+        `variances` are those of all parts, `contexts` (n,) where the rows are.
+        """
+        plain = variances[:3, None].expand(3, len(contexts))
+        if not self._several:
+            return torch.cat([plain, plain.new_zeros(1, len(contexts))])
+        alike = self._contexts[context].to(plain)[contexts]
+        return torch.cat([plain + variances[3:6, None] * alike, variances[6] * alike[None]])
+
     def own(self, rows: Encoded) -> Tensor:
         """Every part of each of N perturbations with itself, shape (parts, N)."""
-        like, same = _grams(rows.items, rows.items)
+        like, same, mixed = (_edged(each) for each in grams(rows.items, rows.items))
         places = rows.rows.places
         crossed = places[:, :, None], places[:, None, :]
-        mixed = _edged(like + _own(rows.items, rows.items) * same)[crossed]
         parts = [
-            _edged(like)[crossed].sum(dim=(1, 2)),
-            _edged(same)[crossed].sum(dim=(1, 2)),
-            _own_pairs(mixed),
+            like[crossed].sum(dim=(1, 2)),
+            same[crossed].sum(dim=(1, 2)),
+            _own_pairs(mixed[crossed]),
         ]
         if self._several:
             alike = self._contexts.diagonal()[rows.rows.contexts]
@@ -93,12 +103,13 @@ class SetKernel:
         return torch.stack(parts)
 
 
-def _grams(left: Items, right: Items) -> tuple[Tensor, Tensor]:
-    """Similarity of items by UR and by identity, each (U, U'), dose included."""
+def grams(left: Items, right: Items) -> tuple[Tensor, Tensor, Tensor]:
+    """Similarity of items by UR, by identity, and in pairs, each (U, U'), dose included."""
     near = _near(left, right)
     like = left.features @ right.features.T / max(left.features.shape[1], 1)
     same = (left.perturbagens[:, None] == right.perturbagens[None, :]).to(like)
-    return like * near, same * near
+    like, same = like * near, same * near
+    return like, same, like + _own(left, right) * same
 
 
 def _near(left: Items, right: Items) -> Tensor:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
 from loop.ports.arrays import Combinations, FloatArray
+from surrogate.mixed_tiler import MixedTiler
 from surrogate.representation.whitening import Whitenings
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
@@ -62,6 +63,17 @@ class Solution(Protocol):
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """All that `SolvedSurrogate._reopened` needs; `fold`, scales and whitenings left out."""
+        ...
+
+
+@runtime_checkable
+class Tiled(Protocol):
+    """What a `Solution` may have besides being one: it tells tiles."""
+
+    def tiler(
+        self, items: Combinations, readouts: tuple[int, ...], sizes: Tensor, centres: Tensor
+    ) -> MixedTiler:
+        """A tiler of the members in the readouts' units: `sizes` and `centres`, (R',)."""
         ...
 
 

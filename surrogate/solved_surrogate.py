@@ -18,13 +18,14 @@ from loop.domain.errors import IncompatibleError, NothingMeasuredError
 from loop.ports.arrays import Belief, Combinations, FloatArray, SurrogateState, TrainingSet
 from loop.ports.engine import Progress, SurrogateProblem, silent
 from surrogate.botorch_model import MemberModel
+from surrogate.mixed_tiler import MixedTiler
 from surrogate.placement import Placement
 from surrogate.plain_arrays import floats
 from surrogate.prior_evidence import PriorEvidence
 from surrogate.readout_scale import ReadoutScale
 from surrogate.representation.whitening import Whitenings
 from surrogate.settings import Range, read_settings
-from surrogate.solution import Arrays, Observed, Solution
+from surrogate.solution import Arrays, Observed, Solution, Tiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,22 @@ class SolvedSurrogate(ABC):
         with self._placement.computing(), torch.no_grad():
             values = known.solution.members(combinations)
             return (values.to(size) * size + centre).to(torch.float32)
+
+    def tiler(
+        self, items: Combinations, readouts: tuple[int, ...], precision: str
+    ) -> MixedTiler | None:
+        """A tiler over items, in the compute's dtype whatever the `precision`.
+
+        None where earlier screens are heeded (they are asked perturbation by perturbation), and
+        for a solution that is no sum over items and pairs.
+        """
+        known = self._known
+        if self._prior.names or not isinstance(known.solution, Tiled):
+            return None
+        asked = list(readouts)
+        sizes, centres = (self._placement.tensor(e) for e in (known.scale.sd, known.scale.mean))
+        with self._placement.computing():
+            return known.solution.tiler(items, readouts, sizes[asked], centres[asked])
 
     def noise_sd(self) -> Tensor:
         """The SD of one well's noise, shape (m,), float32, in readout units, on the device."""

@@ -10,8 +10,12 @@ from torch import Tensor
 
 from loop.ports.arrays import Combinations, FloatArray, IntArray
 from surrogate.encoding import Encoder
+from surrogate.item_form import mixed_halves
+from surrogate.item_places import ItemPlaces
+from surrogate.mixed_tiler import MixedTiler
 from surrogate.plain_arrays import floats, numpy_of
 from surrogate.prior_draws import PriorDraws
+from surrogate.process_form import ProcessForm
 from surrogate.set_kernel import Encoded, SetKernel
 from surrogate.solution import Observed, combination_arrays
 from surrogate.sparse_process import Chunk, SparseProcess
@@ -137,6 +141,25 @@ class Summed:
             ]
             values.append(self.prior(some) + torch.stack(told).permute(2, 1, 0))
         return torch.cat(values, dim=1)
+
+    def tiler(
+        self, items: Combinations, readouts: tuple[int, ...], sizes: Tensor, centres: Tensor
+    ) -> MixedTiler:
+        """A tiler of the draws; see `surrogate.process_form`."""
+        there = self.fast.encoder.items(items)
+        forms = tuple(
+            ProcessForm.of(
+                self.fast.kernel,
+                there,
+                self.fast.encoded(self.inducing[readout]),
+                self.processes[readout].logs[:-1].exp(),
+                self.updates[readout],
+                self.prior,
+                readout,
+            )
+            for readout in readouts
+        )
+        return mixed_halves(ItemPlaces.of(items), forms, sizes, centres)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """As arrays by name."""

@@ -9,11 +9,25 @@ import torch
 from loop.contracts.surrogate import observations, problem
 from loop.ports.arrays import Combinations
 from loop.ports.engine import Compute
+from surrogate.additive_low_rank import AdditiveLowRank
+from surrogate.committee import Committee
 from surrogate.ensemble import Ensemble
 from surrogate.ensemble_tiler import EnsembleTables, EnsembleTiler
+from surrogate.gaussian_process import GaussianProcess
+from surrogate.linear import Linear
+from surrogate.sparse_gaussian_process import SparseGaussianProcess
+from surrogate.two_hot_process import TwoHotGaussianProcess
 
 PERTURBAGENS, DOSED = 9, 5
-TILEABLE = [Ensemble]
+TILEABLE = [
+    Ensemble,
+    GaussianProcess,
+    TwoHotGaussianProcess,
+    SparseGaussianProcess,
+    Linear,
+    AdditiveLowRank,
+    Committee,
+]
 
 
 def items():
