@@ -8,7 +8,7 @@ LoopError
 ├── InvalidError         UnreadableFileError, CampaignFileError, UnknownPerturbagenError,
 │                        UnknownContextError, DoseError, ResultsRefusedError,
 │                        NotEnoughCandidatesError, NothingMeasuredError, SpaceTooLargeError,
-│                        LayoutError
+│                        LayoutError, ConflictingConstraintsError
 ├── IncompatibleError    this plug-in cannot serve that request
 └── UnavailableError     StorageFullError, SchemaVersionError, LabUnreachableError,
                          DownloadError
@@ -105,6 +105,10 @@ class SpaceTooLargeError(InvalidError):
 
 class LayoutError(InvalidError):
     """The batch does not fit the plates asked for."""
+
+
+class ConflictingConstraintsError(InvalidError):
+    """Constraints that no batch could keep together; the sentence names the smallest part."""
 
 
 class IncompatibleError(LoopError):
