@@ -13,11 +13,18 @@ import numpy as np
 from loop.domain.batch import ChosenBy
 from loop.domain.errors import NotEnoughCandidatesError
 from loop.domain.goal import Goal, Readout, smaller_is_better
-from loop.ports.arrays import Combinations, FloatArray, IntArray
+from loop.ports.arrays import (
+    Combinations,
+    FloatArray,
+    IntArray,
+    Representations,
+    TrainingSet,
+)
 from loop.ports.engine import (
     Acquisition,
     BatchRequest,
     CandidateSpace,
+    Compute,
     Limits,
     Progress,
     Surrogate,
@@ -34,7 +41,8 @@ class Question:
 
     `audit` is the share of the batch drawn by lot; `max_uses` of one perturbagen, 0: no limit;
     `perturbagens` is P. Each choice is measured in `replicates` wells; `references` are in the
-    batch whatever is chosen.
+    batch whatever is chosen. `more_readouts` follow the first; `representations` are for rules
+    that look at how alike candidates are.
     """
 
     space: CandidateSpace
@@ -46,6 +54,9 @@ class Question:
     settings: Mapping[str, str | int | float | bool]
     references: Combinations
     replicates: int = 1
+    more_readouts: tuple[Readout, ...] = ()
+    representations: Representations | None = None
+    compute: Compute = field(default_factory=Compute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +94,13 @@ def choose(
     size: int,
     rng: np.random.Generator,
     progress: Progress = silent,
+    training: TrainingSet | None = None,
 ) -> Selection:
     """Choose `size` perturbations that are not `taken` (sorted addresses).
 
     Without a surrogate everything is drawn by lot: the first wells judge every later belief.
-    Draws by lot are uniform, so `max_uses` binds the acquisition only.
+    Draws by lot are uniform, so `max_uses` binds the acquisition only. `training` is what has
+    been observed.
 
     Raises:
         NotEnoughCandidatesError: If fewer are left.
@@ -127,13 +140,16 @@ def choose(
             taken=np.union1d(taken, lot),
             surrogate=surrogate,
             goal=question.goal,
-            readouts=(question.readout,),
+            readouts=(question.readout, *question.more_readouts),
             best=best,
             pending=Combinations.joined([pending, question.space.unrank(lot)]),
             size=size - by_lot,
             settings=question.settings,
             limits=Limits(question.max_uses, _uses(question, lot)),
             replicates=question.replicates,
+            training=training,
+            representations=question.representations,
+            compute=question.compute,
         ),
         rng,
         progress,

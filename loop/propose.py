@@ -94,6 +94,9 @@ def _choose_batch(
         campaign.acquisition.settings,
         standing.index.encode(references),
         campaign.batch.replicates,
+        campaign.readouts[1:],
+        standing.inputs.representations,
+        services.settings.compute,
     )
     values = measured.astype(np.float64)
     surrogate = None if learned is None else learned.surrogate
@@ -111,6 +114,7 @@ def _choose_batch(
         size - len(references),
         np.random.default_rng(seed),
         progress,
+        None if informed else standing.training,
     )
     champion = record.champion
     batch = Batch(

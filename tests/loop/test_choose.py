@@ -8,8 +8,8 @@ from loop.choose import Question, audit_wells, best_so_far, choose
 from loop.domain.batch import ChosenBy
 from loop.domain.errors import NotEnoughCandidatesError
 from loop.domain.goal import Goal, Readout
-from loop.ports.arrays import Combinations
-from loop.ports.engine import Chosen
+from loop.ports.arrays import Combinations, Representations, TrainingSet
+from loop.ports.engine import Chosen, Compute
 from loop.space import VirtualSpace
 
 SPACE = VirtualSpace(np.ones(9, dtype=np.int64), 1, (2,), slots=2)
@@ -104,6 +104,36 @@ def test_the_rest_is_chosen_by_the_acquisition_around_the_lot():
     assert np.isnan(told.inclusion[2:]).all()
     np.testing.assert_allclose(told.inclusion[:2], 2 / 33)
     assert told.reasons[2:] == ("Because.",) * 6
+
+
+def test_all_that_is_known_reaches_the_acquisition():
+    acquisition, nothing = Recording(), np.zeros((0, 2))
+    counts = nothing.astype(np.int64)
+    training = TrainingSet(
+        NOTHING, nothing, counts, nothing, np.zeros(0, np.uint64), np.zeros(0, np.bool_)
+    )
+    urs = Representations(np.zeros((9, 0)), np.zeros(9, np.bool_), np.eye(1), np.zeros((9, 1)))
+    compute = Compute(threads=1)
+    second = Readout("growth")
+    question = replace(
+        QUESTION, more_readouts=(second,), representations=urs, compute=compute, replicates=3
+    )
+    choose(
+        question,
+        FITTED,
+        acquisition,
+        NONE,
+        NO_PENDING,
+        None,
+        4,
+        np.random.default_rng(0),
+        training=training,
+    )
+    [request] = acquisition.requests
+    assert request.readouts == (READOUT, second)
+    assert request.training is training
+    assert request.representations is urs
+    assert (request.compute, request.replicates) == (compute, 3)
 
 
 def test_what_an_acquisition_tells_of_its_choices_is_carried_along():
