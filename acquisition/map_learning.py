@@ -93,6 +93,9 @@ def choose_for_the_map(
         clause=lambda beliefs: doubt_clauses(beliefs[0], request.readout.unit),
         joint=joint,
         readouts=readouts,
+        brings="gain for the whole library",
+        # Mixtures have the covariance of the members, which is all that is looked at.
+        mixes=False,
     )
     # The draws of the judged have to be joint with those of the pool, as those of what is pending
     # are; so they travel in front of it.

@@ -79,6 +79,7 @@ class Pareto:
                 units.turned(pool),
             ),
             readouts=places,
+            brings="expected gain in hypervolume",
         )
         return choose_batch(request, rule, settings, rng, progress)
 

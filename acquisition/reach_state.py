@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from acquisition.batch import SCANNING, Rule, choose_batch
+from acquisition.contributions import Scale
 from acquisition.marginals import Marginals
 from acquisition.observed_scales import observed_sds, observed_values
 from acquisition.settings import Number, read_settings
@@ -67,6 +68,7 @@ class ReachState:
             utility=lambda beliefs: -state(beliefs).distance(beliefs).hoped_for(beta),
             clause=clause,
             readouts=wanted,
+            scale=Scale.EXCESS,
         )
         return choose_batch(request, rule, settings, rng, progress)
 

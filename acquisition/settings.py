@@ -1,5 +1,6 @@
 """The settings an acquisition takes from the campaign file: known by name, whole or real."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,10 +12,11 @@ Setting = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A setting that is a number: whole if its default is whole, and never below `least`."""
+    """A setting that is a number: whole if its default is whole, from `least` to `most`."""
 
     default: float
     least: float
+    most: float = math.inf
 
     @property
     def whole(self) -> bool:
@@ -44,11 +46,13 @@ def read_settings(
 
 def _checked(acquisition: str, key: str, value: Setting, number: Number) -> float:
     right = int if number.whole else (int, float)
-    if not isinstance(value, right) or isinstance(value, bool) or not value >= number.least:
+    fits = isinstance(value, right) and not isinstance(value, bool)
+    if isinstance(value, str) or not fits or not number.least <= value <= number.most:
         kind = "a whole number" if number.whole else "a number"
+        most = f" and at most {number.most:g}" if math.isfinite(number.most) else ""
         msg = (
             f"Setting {key!r} of acquisition {acquisition!r} is {value!r}; "
-            f"it must be {kind} of at least {number.least:g}."
+            f"it must be {kind} of at least {number.least:g}{most}."
         )
         raise InvalidError(msg)
     return value

@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from acquisition.batch import SCANNING, Rule, choose_batch
+from acquisition.contributions import Scale
 from acquisition.marginals import Marginals
 from acquisition.reasons import hit_clauses, improvement_clauses
 from acquisition.settings import Number, read_settings
@@ -69,6 +70,7 @@ class Thompson:
             clause=clause,
             favourites=lambda beliefs: wanted(beliefs[0].means),
             joint=lambda _, before, pool: DrawGains(wanted(pool[..., 0])),
+            scale=Scale.EXCESS,
         )
         return choose_batch(request, rule, settings, rng, progress)
 

@@ -1,5 +1,7 @@
 """Thompson: one draw after the other, each choosing what it likes best of what is left."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,9 @@ from loop.domain.goal import Goal
 from loop.ports.engine import BatchRequest
 from tests.acquisition.asking import ask
 from tests.acquisition.linear_draws import LinearDraws
+
+AS_THEY_ARE = {"draws": 6}
+"""As many draws as there are members: no mixtures."""
 
 
 def _turn_by_turn(asked: BatchRequest, values: np.ndarray) -> list[int]:
@@ -27,7 +32,7 @@ def _turn_by_turn(asked: BatchRequest, values: np.ndarray) -> list[int]:
 @pytest.mark.parametrize(("goal", "sign"), [(Goal.MAXIMIZE, 1.0), (Goal.MINIMIZE, -1.0)])
 @pytest.mark.parametrize("size", [4, 6])
 def test_each_member_in_turn_gets_its_favourite(goal: Goal, sign: float, size: int) -> None:
-    asked = ask(goal, size=size)
+    asked = ask(goal, size=size, settings=AS_THEY_ARE)
     everything = asked.space.unrank(np.arange(len(asked.space)))
     values = sign * LinearDraws().member_means(everything)[..., 0].numpy()
 
@@ -39,7 +44,7 @@ def test_each_member_in_turn_gets_its_favourite(goal: Goal, sign: float, size: i
 
 
 def test_hits_are_hunted_past_the_nearer_threshold() -> None:
-    asked = ask(size=6)
+    asked = ask(size=6, settings=AS_THEY_ARE)
     everything = asked.space.unrank(np.arange(len(asked.space)))
     values = LinearDraws().member_means(everything)[..., 0].numpy()
     past = np.maximum(values - 2.0, -1.5 - values)
@@ -50,10 +55,21 @@ def test_hits_are_hunted_past_the_nearer_threshold() -> None:
 
 
 def test_a_short_list_as_small_as_the_members_still_holds_every_favourite() -> None:
-    whole = Thompson().choose(ask(Goal.MAXIMIZE), np.random.default_rng(0))
-    short = Thompson().choose(ask(Goal.MAXIMIZE, settings={"pool": 12}), np.random.default_rng(0))
+    whole = Thompson().choose(ask(Goal.MAXIMIZE, settings=AS_THEY_ARE), np.random.default_rng(0))
+    short = Thompson().choose(
+        ask(Goal.MAXIMIZE, settings={**AS_THEY_ARE, "pool": 12}), np.random.default_rng(0)
+    )
 
     assert short.addresses.tolist() == whole.addresses.tolist()
+
+
+def test_few_members_are_mixed_so_that_a_large_batch_does_not_ask_each_over_and_over() -> None:
+    asked = ask(Goal.MAXIMIZE, size=24)
+    members = Thompson().choose(replace(asked, settings=AS_THEY_ARE), np.random.default_rng(0))
+
+    mixed = Thompson().choose(asked, np.random.default_rng(0))
+
+    assert set(mixed.addresses.tolist()) != set(members.addresses.tolist())
 
 
 def test_the_draws_take_turns_and_begin_again() -> None:
