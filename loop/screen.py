@@ -19,13 +19,32 @@ _ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns mean what."""
+    """Which columns mean what; `more_readouts` stand beside the one that the goal is about."""
 
     perturbagens: tuple[str, ...]
     readout: str
     doses: tuple[str, ...] = ()
     context: str | None = None
     hit: str | None = None
+    more_readouts: tuple[str, ...] = ()
+
+    @property
+    def readouts(self) -> tuple[str, ...]:
+        """All of them, the goal's first."""
+        return (self.readout, *self.more_readouts)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One further readout of N perturbations.
+
+    Means over replicates, NaN where the cells were blank; how many wells are behind each, 0
+    there; the SD between them, NaN for fewer than two. Each of shape (N,).
+    """
+
+    values: FloatArray
+    replicates: IntArray
+    spread: FloatArray
 
 
 @dataclass(frozen=True)
@@ -42,6 +61,7 @@ class Screen:
         spread: SD between replicates, shape (N,); NaN for one.
         hits: The table's own verdict, shape (N,), where a hit column was named.
         notes: What was left out or understood, in sentences.
+        further: The readouts after the first, in the order named.
     """
 
     perturbagens: tuple[str, ...]
@@ -53,6 +73,17 @@ class Screen:
     spread: FloatArray
     hits: BoolArray | None
     notes: tuple[str, ...]
+    further: tuple[Measured, ...] = ()
+
+    @cached_property
+    def table(self) -> Measured:
+        """All m readouts side by side, the first one first, each array of shape (N, m)."""
+        every = (Measured(self.values, self.replicates, self.spread), *self.further)
+        return Measured(
+            np.stack([each.values for each in every], axis=1),
+            np.stack([each.replicates for each in every], axis=1),
+            np.stack([each.spread for each in every], axis=1),
+        )
 
     @cached_property
     def identities(self) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
@@ -80,6 +111,15 @@ _Part = tuple[str, float | None]
 _Key = tuple[tuple[_Part, ...], str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Well:
+    """One row of the table: its value, those of further readouts, and whether it says hit."""
+
+    value: float
+    further: tuple[float | None, ...]
+    hit: bool
+
+
 def read_screen(table: Table, columns: Columns) -> Screen:
     """Read a measured table.
 
@@ -105,16 +145,18 @@ def read_screen(table: Table, columns: Columns) -> Screen:
     contexts = table.column(columns.context) if columns.context else [_ALL] * len(table.rows)
     values = table.numbers(columns.readout)
     hits = table.numbers(columns.hit) if columns.hit else [None] * len(values)
-    folded: dict[_Key, list[tuple[float, bool]]] = {}
+    further = [table.numbers(name) for name in columns.more_readouts]
+    beside = list(zip(*further, strict=True)) if further else [()] * len(values)
+    folded: dict[_Key, list[_Well]] = {}
     blank = twice = 0
-    for row, context, value, hit in zip(parts, contexts, values, hits, strict=True):
+    for row, context, value, more, hit in zip(parts, contexts, values, beside, hits, strict=True):
         if value is None:
             blank += 1
         elif len({name for name, _ in row}) < len(row):
             twice += 1
         else:
             key = (tuple(sorted(row)), context)
-            folded.setdefault(key, []).append((value, bool(hit)))
+            folded.setdefault(key, []).append(_Well(value, more, bool(hit)))
     if blank:
         notes.append(f"{blank} rows without a value of {columns.readout!r} were left out.")
     if twice:
@@ -125,7 +167,7 @@ def read_screen(table: Table, columns: Columns) -> Screen:
     replicates = sum(len(each) - 1 for each in folded.values())
     if replicates:
         notes.append(f"{replicates} rows repeat a perturbation and were folded as replicates.")
-    return _screen(folded, columns.hit is not None, tuple(notes))
+    return _screen(folded, columns, tuple(notes))
 
 
 def _parts(table: Table, columns: Columns, notes: list[str]) -> Iterable[tuple[_Part, ...]]:
@@ -170,9 +212,7 @@ def _dose(table: str, line: int, name: str, dose: float | None) -> float:
     return dose
 
 
-def _screen(
-    folded: dict[_Key, list[tuple[float, bool]]], has_hits: bool, notes: tuple[str, ...]
-) -> Screen:
+def _screen(folded: dict[_Key, list[_Well]], columns: Columns, notes: tuple[str, ...]) -> Screen:
     keys = list(folded)
     levels_of: dict[str, set[float]] = {}
     for row, _ in keys:
@@ -181,18 +221,37 @@ def _screen(
     perturbagens = tuple(sorted(levels_of))
     contexts = tuple(sorted({context for _, context in keys}))
     levels = {name: sorted(each) for name, each in levels_of.items()}
-    values = [[value for value, _ in rows] for rows in folded.values()]
-    spread = [np.std(each, ddof=1) if len(each) > 1 else np.nan for each in values]
+    first = _measured([well.value for well in wells] for wells in folded.values())
+    further = [
+        _measured(
+            [value for well in wells if (value := well.further[at]) is not None]
+            for wells in folded.values()
+        )
+        for at in range(len(columns.more_readouts))
+    ]
     return Screen(
         perturbagens,
         contexts,
         log_doses([levels[name] for name in perturbagens]),
         _combinations(keys, perturbagens, contexts, levels),
-        np.array([np.mean(each) for each in values]),
-        np.array([len(each) for each in values], dtype=np.int64),
-        np.array(spread, dtype=np.float64),
-        np.array([any(hit for _, hit in rows) for rows in folded.values()]) if has_hits else None,
+        first.values,
+        first.replicates,
+        first.spread,
+        np.array([any(well.hit for well in wells) for wells in folded.values()])
+        if columns.hit is not None
+        else None,
         notes,
+        tuple(further),
+    )
+
+
+def _measured(perturbations: Iterable[list[float]]) -> Measured:
+    """The replicates of each perturbation, folded."""
+    known = list(perturbations)
+    return Measured(
+        np.array([np.mean(each) if each else np.nan for each in known], dtype=np.float64),
+        np.array([len(each) for each in known], dtype=np.int64),
+        np.array([np.std(each, ddof=1) if len(each) > 1 else np.nan for each in known]),
     )
 
 

@@ -15,12 +15,30 @@ from loop.screen import Screen
 class Asked:
     """The goal, its readout with thresholds, and which of the N perturbations are hits.
 
-    `hits` is None where no hit was defined; then only the best value is followed.
+    `hits` is None where no hit was defined; then only the best value is followed. `more` are the
+    readouts after the first.
     """
 
     goal: Goal
     readout: Readout
     hits: BoolArray | None
+    more: tuple[Readout, ...] = ()
+
+    @property
+    def readouts(self) -> tuple[Readout, ...]:
+        """All of them, the goal's first."""
+        return (self.readout, *self.more)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted of several readouts, one for each in their order; may be empty."""
+
+    directions: tuple[Direction, ...] = ()
+    targets: tuple[float, ...] = ()
+
+
+NOTHING_WANTED = Wanted()
 
 
 def ask(
@@ -29,6 +47,8 @@ def ask(
     goal: Goal,
     threshold: tuple[float, float] | None = None,
     top: float | None = None,
+    more: tuple[str, ...] = (),
+    wanted: Wanted = NOTHING_WANTED,
 ) -> Asked:
     """Define hits by the screen's hit column, by thresholds, or as the top share.
 
@@ -36,8 +56,10 @@ def ask(
     side of the median: a user would know where a hit begins, as here the question does.
 
     Raises:
-        CampaignFileError: If hits are to be found but none are defined, or defined twice.
+        CampaignFileError: If hits are to be found but none are defined, or defined twice; or if
+            the goal needs a direction or a target for each readout and has none.
     """
+    _check_wanted(goal, (name, *more), wanted)
     given = [threshold is not None, top is not None, screen.hits is not None]
     if sum(given) > 1:
         msg = "Hits are defined more than once; give one of --hit, --threshold and --top."
@@ -61,7 +83,47 @@ def ask(
         low, high = _top(known, top, goal)
     if hits is None and any(given):
         hits = (screen.values <= low) | (screen.values >= high)
-    return Asked(goal, Readout(name, "", _direction(low, high), low, high), hits)
+    direction = wanted.directions[0] if wanted.directions else _direction(low, high)
+    first = Readout(name, "", direction, low, high, target=_at(wanted.targets, 0))
+    return Asked(
+        goal,
+        first,
+        hits,
+        tuple(
+            Readout(
+                each,
+                direction=wanted.directions[at] if wanted.directions else Direction.BOTH,
+                target=_at(wanted.targets, at),
+            )
+            for at, each in enumerate(more, 1)
+        ),
+    )
+
+
+def _at(targets: tuple[float, ...], place: int) -> float | None:
+    return targets[place] if targets else None
+
+
+def _check_wanted(goal: Goal, names: tuple[str, ...], wanted: Wanted) -> None:
+    for option, given in (("--direction", wanted.directions), ("--target", wanted.targets)):
+        if given and len(given) != len(names):
+            msg = (
+                f"{option} is given for {len(given)} readouts but there are {len(names)} "
+                f"({', '.join(names)}); give one for each."
+            )
+            raise CampaignFileError(msg)
+    if goal is Goal.REACH_STATE and not wanted.targets:
+        msg = (
+            "goal 'reach-state' needs the wanted value of each readout; give --target 1.2,0.3 "
+            f"for {', '.join(names)}."
+        )
+        raise CampaignFileError(msg)
+    if goal is Goal.PARETO and (len(names) < 2 or not wanted.directions):
+        msg = (
+            "goal 'pareto' weighs readouts against each other; give two or more, such as "
+            "--readout kill,toxicity --direction up,down."
+        )
+        raise CampaignFileError(msg)
 
 
 def _thresholds(values: FloatArray, hits: BoolArray) -> tuple[float, float]:

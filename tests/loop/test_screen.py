@@ -219,3 +219,20 @@ def test_public_screens_are_read_whole_and_their_hits_follow_from_thresholds(nam
         readout = ask(screen, "score", Goal.FIND_HITS).readout
         called = (screen.values <= readout.low) | (screen.values >= readout.high)
         np.testing.assert_array_equal(called, screen.hits)
+
+
+def test_further_readouts_stand_beside_the_first_and_may_have_blanks():
+    columns = Columns(("a", "b"), "y", more_readouts=("z", "w"))
+    screen = read("a,b,y,z,w\nA,B,1,5,\nB,A,3,7,\nA,C,2,,4\n", columns)
+    assert columns.readouts == ("y", "z", "w")
+    np.testing.assert_array_equal(screen.table.values, [[2, 6, np.nan], [2, np.nan, 4]])
+    np.testing.assert_array_equal(screen.table.replicates, [[2, 2, 0], [1, 0, 1]])
+    np.testing.assert_allclose(
+        screen.table.spread, [[np.sqrt(2), np.sqrt(2), np.nan], [np.nan, np.nan, np.nan]]
+    )
+
+
+def test_a_screen_with_one_readout_is_a_table_of_one_column():
+    screen = read("a,b,y\nA,B,1\nA,C,2\n")
+    np.testing.assert_array_equal(screen.table.values[:, 0], screen.values)
+    assert screen.table.values.shape == (2, 1)
