@@ -12,6 +12,9 @@ class Budget:
     Args:
         limits: Costs, the cost of a well, and the money.
         size: How many choices remain.
+
+    Attributes:
+        bound: Whether the plain choice could not be paid; set by whoever found out.
     """
 
     def __init__(self, limits: Limits, size: int) -> None:
@@ -24,6 +27,7 @@ class Budget:
         self._reserve: list[float] = []
         self._known: dict[tuple[int, ...], float] = {}
         self._rate = 0.0
+        self.bound = False
 
     @property
     def _rounding(self) -> float:
@@ -88,7 +92,7 @@ class Budget:
 
     def note(self, passed_over: Combinations) -> str:
         """What was spent, where costs decided; empty where they did not."""
-        if not self._rate:
+        if not self.bound:
             return ""
         spent = self._money - self._left
         return f"The budget bound the choice, which costs {spent:.6g} of {self._money:.6g}."

@@ -72,12 +72,14 @@ class Filler:
         while first is None or len(picks) < self.request.size:
             self._provide(keeper, picks)
             part = _part_of(progress, done, span)
-            field = self._field(keeper, picks, size, typical, part)
+            # What would be chosen if money were no matter is found out first.
+            limits = keeper.without_budget() if first is None else keeper
+            field = self._field(limits, picks, size, typical, part)
             if first is None:
                 picks.scanned, picks.listed = field.pool.scanned, int(field.pool.ranks.max())
                 keeper, picks, field = self._begun(keeper, picks, field, size, part)
                 first = field
-            if len(picks) < self.request.size:
+            else:
                 field.extend(keeper, picks)
             done, span = done + span, (1 - done - span) / 2
             size = max(size, min(4 * size, _MOST_LISTED))
@@ -99,12 +101,14 @@ class Filler:
     def _begun(
         self, keeper: Keeper, picks: Picks, field: Field, size: int, progress: Progress
     ) -> tuple[Keeper, Picks, Field]:
-        """Choose from the first field where money matters; otherwise leave that to `extend`."""
+        """Choose from the first field, or where money is short from another at the right price."""
         if keeper.budget is None:
+            field.extend(keeper, picks)
             return keeper, picks, field
         begun = plain_choice(field, keeper, picks)
         if begun is not None:
             return *begun, field
+        keeper.budget.bound = True
         if len(field.pool) < field.pool.scanned:
             keeper.budget.rate = self._rate_of_draw(keeper)
             field = self._field(
@@ -112,7 +116,10 @@ class Filler:
             )
         rate = rate_within(field, keeper, self.request.size)
         keeper.budget.rate = rate
-        return *(best_within(field, keeper, picks, rate) or (keeper, picks)), field
+        best = best_within(field, keeper, picks, rate)
+        if best is None:
+            field.extend(keeper, picks)
+        return *(best or (keeper, picks)), field
 
     def _rate_of_draw(self, keeper: Keeper) -> float:
         """The exchange rate at which as many of a random draw can be paid as of the whole space."""

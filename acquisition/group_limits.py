@@ -75,7 +75,7 @@ class GroupLimits:
             names = " and ".join(repr(self._groups[at].name) for at in np.flatnonzero(full))
             said.append(
                 f"{'at_most of' if said else 'At_most of'} {names} kept out {kept_out:,} "
-                "candidates that rate higher than the last chosen"
+                "candidates of the short list that rate higher than the last chosen"
             )
         return "; ".join(said) + "." if said else ""
 

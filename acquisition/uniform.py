@@ -5,8 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from acquisition.cheapest import provide
 from acquisition.keeper import Keeper
-from acquisition.offer import Survey, count_left, is_in, ran_short, shards
+from acquisition.offer import Survey, count_left, is_in, shards
+from acquisition.ran_out import ran_out
 from acquisition.scatter import salt_from, scattered
 from acquisition.settings import Number, read_settings
 from acquisition.top_list import TopList
@@ -21,7 +23,7 @@ class Uniform:
     """Draw the batch uniformly at random; the reference for all others, and the audit.
 
     Addresses are drawn and refused if they are taken or forbidden. Where that would take more
-    draws than there are addresses (little is left, or `max_uses` refuses most), what is left is
+    draws than there are addresses (little is left, or limits refuse most), what is left is
     enumerated in random order instead: the distribution is the same, and it always ends.
     """
 
@@ -43,6 +45,7 @@ class Uniform:
         read_settings("random", request.settings, self.settings)
         left = count_left(request)
         batch = _Batch(request)
+        _provide(request, batch)
         _draw(request, batch, left, rng)
         _enumerate(request, batch, salt_from(rng), progress)
         progress(1.0, "drawing at random")
@@ -54,7 +57,7 @@ class _Batch:
     """The addresses picked so far, and the room that they leave."""
 
     def __init__(self, request: BatchRequest) -> None:
-        self.limits = Keeper(request.limits)
+        self.limits = Keeper(request.limits, request.size)
         self._size = request.size
         self._picked: dict[int, None] = {}
 
@@ -77,6 +80,14 @@ class _Batch:
                 self.limits.count(one)
 
 
+def _provide(request: BatchRequest, batch: _Batch) -> None:
+    """Let the money last: know the cheapest candidates that may still be chosen."""
+    budget = batch.limits.budget
+    if budget is not None:
+        others, excluded = batch.limits.without_budget(), np.union1d(request.taken, batch.addresses)
+        provide(request, budget, others, excluded, batch.missing, 0)
+
+
 def _draw(request: BatchRequest, batch: _Batch, left: int, rng: np.random.Generator) -> None:
     """Draw and refuse, until the batch is full or enumerating would be cheaper."""
     space, total = request.space, len(request.space)
@@ -96,18 +107,20 @@ def _enumerate(request: BatchRequest, batch: _Batch, salt: int, progress: Progre
     """Fill the batch from all that is left, in random order.
 
     Raises:
-        NotEnoughCandidatesError: If `max_uses` leaves too few.
+        NotEnoughCandidatesError: If the limits leave too few; the sentence names the limit.
     """
     survey = Survey(len(request.space), len(request.space), salt)
     size = max(4 * batch.missing, 4_096)
     while batch.missing:
         excluded = np.union1d(request.taken, batch.addresses)
+        _provide(request, batch)
         some = TopList(size)
         for shard in shards(request, survey, excluded, batch.limits, _SHARD):
             keys = scattered(shard.addresses, salt)
             some.offer(shard.addresses, np.zeros(len(keys)), keys)
             progress(shard.share * 0.99, "drawing at random")
         if not len(some.addresses):
-            raise ran_short(request, request.size - batch.missing, survey)
+            chosen = request.size - batch.missing
+            raise ran_out(request, batch.limits, chosen, excluded, survey)
         batch.take(some.addresses, request.space.unrank(some.addresses))
         size *= 4

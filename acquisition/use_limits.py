@@ -46,6 +46,6 @@ class UseLimits:
         if not kept_out:
             return ""
         return (
-            f"Max_uses = {self._max_uses} kept out {kept_out:,} candidates that rate higher than "
-            "the last chosen."
+            f"Max_uses = {self._max_uses} kept out {kept_out:,} candidates of the short list "
+            "that rate higher than the last chosen."
         )
