@@ -22,9 +22,9 @@ def check_finite(means: Tensor, combinations: Combinations) -> None:
     places = wrong.nonzero()
     if len(places):
         member, at = places[0].tolist()
-        raise IncompatibleError(
-            not_finite(member, float(means[member, at].sum()), combinations[at : at + 1])
-        )
+        told = means[member, at].flatten()
+        value = float(told[~told.isfinite()][0])
+        raise IncompatibleError(not_finite(member, value, combinations[at : at + 1]))
 
 
 def not_finite(member: int, value: float, combination: Combinations) -> str:

@@ -16,7 +16,7 @@ class Marginals:
     """Beliefs about the goal's readout for N candidates: S equal components for each.
 
     An ensemble has a component for each member and no spread within it; a Gaussian posterior
-    is one component. In the readout's unit; float64, or float32 where a space is scanned.
+    is one component. All float64 and in the readout's unit.
 
     Attributes:
         means: Means of the components, shape (S, N).
@@ -44,8 +44,9 @@ class Marginals:
     @property
     def epistemic_sd(self) -> Tensor:
         """SD that more data would remove, shape (N,); between components, n - 1 below."""
-        several = len(self.means) > 1
-        between = self.means.std(dim=0) if several else torch.zeros_like(self.means[0])
+        # torch.std says the same, but takes a tenth of a microsecond a candidate for it.
+        squares = (self.means - self.mean).square_().sum(dim=0)
+        between = squares.div_(max(len(self.means) - 1, 1)).sqrt_()
         return between if self.within is None else torch.hypot(between, self.within)
 
     @property

@@ -41,11 +41,15 @@ class Narrowed:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The rule by which candidates are rated, and what breaks ties."""
+    """The rule by which candidates are rated, and what breaks ties.
+
+    `patience` are the seconds that a scan must have lasted before it leaves something on disk.
+    """
 
     utility: Utility
     favourites: Utility | None
     salt: int
+    patience: float
 
 
 def narrowed(ask: Question, wish: Wish, precision: str, progress: Progress) -> Narrowed | None:
@@ -88,7 +92,7 @@ def _sweep(
     if request.checkpoint is not None:
         tiles = (precision, rater.rows, rater.columns)
         name = fingerprint(ask, keeping, wish.utility, wish.favourites, tiles)
-        checkpoint = Checkpoint(request.checkpoint, name)
+        checkpoint = Checkpoint(request.checkpoint, name, wish.patience)
     gate = Gate(request.space, ask.excluded, ask.limits)
     threads = threads_of(request.compute) if tiling.device.type == "cpu" else 1
     sweep = Sweep(space, rater, gate, keeping, threads, checkpoint)

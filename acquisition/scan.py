@@ -23,7 +23,8 @@ class Scan:
 
     `utility` rates each candidate by itself, shape (N,); `favourites` rates it for each member,
     shape (S, N), and None keeps the marginal list only. `precision` is that of tiles, 'float32'
-    or 'bf16'; what they leave over is rated one by one all the same.
+    or 'bf16'; what they leave over is rated one by one all the same. A scan that has lasted
+    `patience` seconds leaves in the request's checkpoint what it needs to go on after a kill.
     """
 
     survey: Survey
@@ -32,6 +33,7 @@ class Scan:
     utility: Utility
     favourites: Utility | None
     precision: str = "float32"
+    patience: float = 20.0
 
     def best(
         self,
@@ -76,7 +78,7 @@ class Scan:
         if not self.survey.is_whole:
             # A space too large to be rated whole; this is where a cascade would narrow it down.
             return None
-        wish = Wish(self.utility, self.favourites, self.salt)
+        wish = Wish(self.utility, self.favourites, self.salt, self.patience)
         return narrowed(
             ask, wish, self.precision, lambda share, doing: progress(_NARROWED * share, doing)
         )

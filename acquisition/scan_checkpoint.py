@@ -27,7 +27,8 @@ class Checkpoint:
     Args:
         folder: Made where it is missing.
         fingerprint: Names everything that the answer hangs on besides the range of blocks.
-        seconds: How long a scan must have run before it leaves anything.
+        seconds: How long a scan must have run before it leaves anything; 0: it leaves something
+            after every block.
     """
 
     def __init__(self, folder: Path, fingerprint: str, seconds: float = 20.0) -> None:
@@ -64,7 +65,7 @@ class Checkpoint:
             _drop(part)
             self.trouble = f"no checkpoint: {error}"
         now = time.monotonic()
-        self._due = now + max(self._seconds, (now - begun) / _SHARE)
+        self._due = now + (self._seconds and max(self._seconds, (now - begun) / _SHARE))
 
     def remove(self, blocks: range) -> None:
         """Forget these blocks: they are done."""

@@ -47,7 +47,9 @@ def _parts(ask: Question, keeping: Keeping, tiles: tuple[object, ...]) -> Iterab
         yield f"{space.sections()}".encode()
         yield np.concatenate([space.items.components, space.items.levels]).tobytes()
     yield ask.excluded.tobytes()
-    yield space.permitted(space.unrank(_some(request, _PERMISSIONS))).tobytes()
+    some = space.unrank(_some(request, _PERMISSIONS))
+    yield space.permitted(some).tobytes() + ask.limits.allowed(some).tobytes()
+    yield ask.limits.charged(np.zeros(len(some)), some).tobytes()
     yield f"{limits.max_uses} {limits.well_cost} {limits.money} {limits.diversity}".encode()
     yield limits.uses.tobytes() + limits.costs.tobytes()
     for group in limits.groups:
