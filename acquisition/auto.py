@@ -7,6 +7,8 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from acquisition.expected_hits import ExpectedHits
+from acquisition.pareto import Pareto
+from acquisition.reach_state import ReachState
 from acquisition.settings import Number, read_settings
 from acquisition.uniform import Uniform
 from acquisition.upper_confidence_bound import UpperConfidenceBound
@@ -26,6 +28,8 @@ _SUITS: Mapping[Goal, type[_Configurable]] = {
     Goal.FIND_HITS: ExpectedHits,
     Goal.MAXIMIZE: UpperConfidenceBound,
     Goal.MINIMIZE: UpperConfidenceBound,
+    Goal.REACH_STATE: ReachState,
+    Goal.PARETO: Pareto,
     Goal.LEARN_MAP: Uniform,
 }
 """By goal; the reasons are in `docs/benchmarks.md`."""

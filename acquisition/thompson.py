@@ -78,19 +78,32 @@ class Thompson:
 class DrawGains:
     """The values of one draw, and after every pick those of the next.
 
+    Draws may come in pairs mirrored at the mean, the second half mirroring the first. A pair takes
+    its turns together, the one that promises more first: so the order is the same in a world
+    where everything is negated.
+
     Args:
         pool: What each draw gives the K candidates, larger is better, shape (S, K).
     """
 
     def __init__(self, pool: Tensor) -> None:
-        self._pool = pool
+        self._values: FloatArray = pool.numpy()
+        self._order = _in_pairs(self._values.max(axis=1))
         self._turn = 0
 
     def values(self) -> FloatArray:
         """What the draw whose turn it is gives each candidate, shape (K,)."""
-        values: FloatArray = self._pool[self._turn].numpy()
-        return values
+        return self._values[self._order[self._turn]]
 
     def add(self, position: int) -> None:
         """Pass the turn to the next draw, after the last to the first."""
-        self._turn = (self._turn + 1) % len(self._pool)
+        self._turn = (self._turn + 1) % len(self._order)
+
+
+def _in_pairs(promise: FloatArray) -> list[int]:
+    """Draw s, then s + S/2, or the other way round; one that is left over comes last."""
+    half = len(promise) // 2
+    order: list[int] = []
+    for first, second in zip(range(half), range(half, 2 * half), strict=True):
+        order += [second, first] if promise[second] > promise[first] else [first, second]
+    return order + list(range(2 * half, len(promise)))

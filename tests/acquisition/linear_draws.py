@@ -69,12 +69,12 @@ class LinearModel(EnsembleModel):
     def __init__(self, members: LinearDraws) -> None:
         super().__init__()
         self._members = members
-        self._num_outputs = 1
+        self._num_outputs = len(members.noise_sd())
 
     def forward(self, X: Tensor) -> Tensor:  # noqa: N803
         rows = X.reshape(-1, X.shape[-1])
         values = self._members.member_means(Combinations.of_features(rows.numpy()))
-        return values.reshape(-1, *X.shape[:-1], 1).movedim(0, -3)
+        return values.reshape(-1, *X.shape[:-1], self._num_outputs).movedim(0, -3)
 
 
 class ModelOnly:

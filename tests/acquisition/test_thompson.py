@@ -18,12 +18,15 @@ AS_THEY_ARE = {"draws": 6}
 
 
 def _turn_by_turn(asked: BatchRequest, values: np.ndarray) -> list[int]:
-    """Members (rows) choose in turn among what is on offer."""
+    """Six members (rows) choose in turn among what is on offer, in pairs."""
     every = np.arange(len(asked.space))
     left = set(np.setdiff1d(every[asked.space.permitted(asked.space.unrank(every))], asked.taken))
+    best = values[:, sorted(left)].max(axis=1)
+    pairs = [sorted(pair, key=lambda member: -best[member]) for pair in ((0, 3), (1, 4), (2, 5))]
+    order = [member for pair in pairs for member in pair]
     chosen = list[int]()
     for turn in range(asked.size):
-        mine = values[turn % len(values)]
+        mine = values[order[turn % 6]]
         chosen.append(int(max(left, key=lambda address: mine[address])))
         left.remove(chosen[-1])
     return chosen
@@ -35,11 +38,12 @@ def test_each_member_in_turn_gets_its_favourite(goal: Goal, sign: float, size: i
     asked = ask(goal, size=size, settings=AS_THEY_ARE)
     everything = asked.space.unrank(np.arange(len(asked.space)))
     values = sign * LinearDraws().member_means(everything)[..., 0].numpy()
+    values[:, [0, 36, *asked.taken]] = -np.inf
 
     chosen = Thompson().choose(asked, np.random.default_rng(0))
 
     assert chosen.addresses.tolist() == _turn_by_turn(asked, values)
-    assert chosen.scores[0] == pytest.approx(values[0, chosen.addresses[0]])
+    assert chosen.scores[0] == pytest.approx(max(values[member].max() for member in (0, 3)))
     assert "best of what was left in one draw" in chosen.reasons[0]
 
 
@@ -73,13 +77,15 @@ def test_few_members_are_mixed_so_that_a_large_batch_does_not_ask_each_over_and_
 
 
 def test_the_draws_take_turns_and_begin_again() -> None:
-    gains = DrawGains(torch.tensor([[1.0, 2.0, 0.0], [5.0, 4.0, 3.0]]))
+    gains = DrawGains(torch.tensor([[1.0, 2.0, 0.0], [5.0, 4.0, 3.0], [0.0, 0.0, 9.0]]))
 
-    assert gains.values().tolist() == [1.0, 2.0, 0.0]
-    gains.add(1)
-    assert gains.values().tolist() == [5.0, 4.0, 3.0]
+    assert gains.values().tolist() == [5.0, 4.0, 3.0]  # the pair's better one
     gains.add(0)
     assert gains.values().tolist() == [1.0, 2.0, 0.0]
+    gains.add(1)
+    assert gains.values().tolist() == [0.0, 0.0, 9.0]
+    gains.add(2)
+    assert gains.values().tolist() == [5.0, 4.0, 3.0]
 
 
 def test_learning_the_map_is_refused() -> None:
