@@ -93,7 +93,8 @@ class DrawGains:
 
     def values(self) -> FloatArray:
         """What the draw whose turn it is gives each candidate, shape (K,)."""
-        return self._values[self._order[self._turn]]
+        values: FloatArray = self._values[self._order[self._turn]]
+        return values
 
     def add(self, position: int) -> None:
         """Pass the turn to the next draw, after the last to the first."""
