@@ -15,6 +15,8 @@ from loop.ports.arrays import FloatArray
 from loop.ports.engine import BatchRequest, Chosen, Progress, silent
 
 _NAME = "epig"
+_AT_ONCE = 16
+_KNOWN = 1e-12
 
 
 class Epig:
@@ -72,10 +74,15 @@ class EpigGains:
     def values(self) -> FloatArray:
         """Shape (K,); 0 where nothing is in doubt."""
         judged = self._variance.clamp_min(0) + self._foreseen.noise
-        both = self._foreseen.of_measurement[:, None] * judged
-        square = torch.where(both > 0, self._covariance.square() / both.clamp_min(1e-300), 0.0)
+        correlation = self._covariance * _over_root(self._foreseen.of_measurement)[:, None]
+        correlation *= _over_root(judged)
         # A judged candidate measured without noise is told everything: many nats, not infinity.
-        nats: FloatArray = torch.log1p(-square.clamp_max(1 - 1e-12)).mean(dim=1).mul(-0.5).numpy()
+        left = correlation.square_().clamp_max_(1 - _KNOWN).neg_().add_(1)
+        # A logarithm of a product costs a sixteenth of those of its factors.
+        whole = left.shape[1] - left.shape[1] % _AT_ONCE
+        logs = left[:, :whole].unflatten(1, (-1, _AT_ONCE)).prod(dim=2).log().sum(dim=1)
+        logs += left[:, whole:].log().sum(dim=1)
+        nats: FloatArray = logs.mul(-0.5 / left.shape[1]).numpy()
         return nats
 
     def add(self, position: int) -> None:
@@ -91,3 +98,8 @@ class EpigGains:
         with_pool = self._foreseen.condition(direction)
         self._variance -= with_judged.square()
         self._covariance -= torch.outer(with_pool, with_judged)
+
+
+def _over_root(variances: Tensor) -> Tensor:
+    """1 / SD, and 0 where there is nothing to know."""
+    return torch.where(variances > 0, variances.clamp_min(1e-300).rsqrt(), 0.0)
