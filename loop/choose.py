@@ -1,184 +1,173 @@
-"""Choose the perturbations of one batch: audit wells by lot, the rest by an acquisition.
+"""Choose the perturbations of one batch: audit wells by lot, the rest by acquisitions.
 
 Campaigns and replays choose through this one function, so that a replay tells the truth about
 what a campaign would have done.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from loop.domain.batch import ChosenBy
+from loop import plugins
+from loop.domain.campaign import FirstBatch
 from loop.domain.errors import NotEnoughCandidatesError
-from loop.domain.goal import Goal, Readout, smaller_is_better
-from loop.ports.arrays import (
-    Combinations,
-    FloatArray,
-    IntArray,
-    Representations,
-    TrainingSet,
-)
-from loop.ports.engine import (
-    Acquisition,
-    BatchRequest,
-    CandidateSpace,
-    Compute,
-    Limits,
-    Progress,
-    Surrogate,
-    silent,
-)
-from loop.space import draw
+from loop.domain.goal import Goal, Readout, has_one_best, smaller_is_better
+from loop.draft import Draft, Selection
+from loop.lots import Lot, draw_within
+from loop.nothing_known import NothingKnown
+from loop.ports.arrays import FloatArray
+from loop.ports.engine import Acquisition, BatchRequest, Limits, Progress, silent
+from loop.question import Known, Question, audit_wells
 
-Known = TypeVar("Known", IntArray, FloatArray)
+__all__ = ["Known", "Question", "Selection", "audit_wells", "best_so_far", "choose"]
 
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of the space, whatever is known so far.
-
-    `audit` is the share of the batch drawn by lot; `max_uses` of one perturbagen, 0: no limit;
-    `perturbagens` is P. Each choice is measured in `replicates` wells; `references` are in the
-    batch whatever is chosen. `more_readouts` follow the first; `representations` are for rules
-    that look at how alike candidates are.
-    """
-
-    space: CandidateSpace
-    goal: Goal
-    readout: Readout
-    audit: float
-    max_uses: int
-    perturbagens: int
-    settings: Mapping[str, str | int | float | bool]
-    references: Combinations
-    replicates: int = 1
-    more_readouts: tuple[Readout, ...] = ()
-    representations: Representations | None = None
-    compute: Compute = field(default_factory=Compute)
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The chosen addresses, shape (q,): those by lot first, then the acquisition's in its order.
-
-    `scores` and `contributions` are NaN, `ranks` 0, and `inclusion` the chance to be drawn, for
-    those by lot; `inclusion` is NaN for others. `notes` and `values`, shape (S,), are what the
-    acquisition says of its whole choice (`Chosen`).
-    """
-
-    addresses: IntArray
-    chosen_by: tuple[ChosenBy, ...]
-    scores: FloatArray
-    reasons: tuple[str, ...]
-    inclusion: FloatArray
-    ranks: IntArray
-    contributions: FloatArray
-    notes: tuple[str, ...] = ()
-    values: FloatArray = field(default_factory=lambda: np.zeros(0))
-
-
-def audit_wells(size: int, share: float) -> int:
-    """How many of `size` are drawn by lot: the share rounded, at least one unless it is zero."""
-    return min(size, max(1, round(size * share))) if share > 0 else 0
+_BLIND = "Drawn at random: no surrogate is trained yet, and random wells judge every later belief."
+_AUDIT = "Audit well, drawn at random from all candidates to judge the surrogate."
 
 
 def choose(
     question: Question,
-    surrogate: Surrogate | None,
+    known: Known,
     acquisition: Acquisition,
-    taken: IntArray,
-    pending: Combinations,
-    best: float | None,
     size: int,
     rng: np.random.Generator,
     progress: Progress = silent,
-    training: TrainingSet | None = None,
 ) -> Selection:
-    """Choose `size` perturbations that are not `taken` (sorted addresses).
+    """Choose `size` perturbations beside the references, none of them taken.
 
-    Without a surrogate everything is drawn by lot: the first wells judge every later belief.
-    Draws by lot are uniform, so `max_uses` binds the acquisition only. `training` is what has
-    been observed.
+    In this order: must-haves; audit wells by lot, exactly their share of the batch, references
+    included; the exploring share; the rest by the acquisition. Without a surrogate everything is
+    drawn by lot, or half of it where the first batch is to fill the space: the first wells judge
+    every later belief.
 
     Raises:
-        NotEnoughCandidatesError: If fewer are left.
+        NotEnoughCandidatesError: If fewer are left, or the limits leave fewer.
+        IncompatibleError: If an acquisition breaks the limits.
     """
-    left = question.space.on_offer() - len(taken)
-    if size > left:
-        most = left + len(question.references)
+    _check_left(question, known, size)
+    draft = Draft(question, known, size)
+    draft.require(question.still_required(known.taken))
+    if known.surrogate is None:
+        _choose_blindly(draft, rng, progress)
+        return draft.selection()
+    _draw_audit(draft, rng)
+    _explore(draft, rng, progress)
+    if draft.missing:
+        request = _request(draft, draft.missing, draft.limits, question.settings)
+        request = replace(request, checkpoint=question.checkpoint)
+        draft.follow(acquisition.choose(request, rng, progress), values=True)
+    return draft.selection()
+
+
+def _check_left(question: Question, known: Known, size: int) -> None:
+    left = question.space.on_offer() - len(known.taken)
+    if size <= left:
+        return
+    most = left + len(question.references)
+    msg = (
+        f"{size + len(question.references)} perturbations were asked for but {most} are left; "
+        f"propose with --size {most}"
+    )
+    if left == 0:
+        msg = "Every candidate of the library has been measured or is on its way; nothing left"
+    raise NotEnoughCandidatesError(msg + ".")
+
+
+def _draw_audit(draft: Draft, rng: np.random.Generator) -> None:
+    count = min(draft.missing, audit_wells(draft.size, draft.question.audit))
+    if count:
+        _put(draft, draw_within(draft, count, rng), count, _AUDIT)
+
+
+def _choose_blindly(draft: Draft, rng: np.random.Generator, progress: Progress) -> None:
+    """As many by lot as were asked for and the limits let, the rest by a blind acquisition."""
+    filling = draft.question.first is FirstBatch.SPACE_FILLING
+    least = min(draft.missing, audit_wells(draft.size, draft.question.audit))
+    most = max(least, -(-draft.missing // 2)) if filling else draft.missing
+    for count in _halved(most, least):
+        lot = draw_within(draft, count, rng, patient=count == least) if count else None
+        if lot is not None or count == least > 0:
+            _put(draft, lot, count, _BLIND)
+            break
+    if draft.missing:
+        name = "space-filling" if filling else "random"
+        request = _request(draft, draft.missing, draft.limits, {})
+        chosen = plugins.acquisition(name).choose(request, rng, progress)
+        draft.follow(chosen, "No surrogate is trained yet: ")
+
+
+def _halved(most: int, least: int) -> Iterator[int]:
+    while most > least:
+        yield most
+        most //= 2
+    yield least
+
+
+def _put(draft: Draft, lot: Lot | None, count: int, why: str) -> None:
+    if lot is None:
         msg = (
-            f"{size + len(question.references)} perturbations were asked for but {most} are left; "
-            f"propose with --size {most}"
+            f"No {count} audit wells were found by lot that leave a way to keep the constraints; "
+            "lower batch.audit, or loosen the constraints."
         )
-        if left == 0:
-            msg = "Every candidate of the library has been measured or is on its way; nothing left"
-        raise NotEnoughCandidatesError(msg + ".")
-    by_lot = size if surrogate is None else audit_wells(size, question.audit)
-    drawn = draw(question.space, by_lot, taken, rng)
-    lot = drawn.addresses
-    why = (
-        "drawn at random: no surrogate is trained yet, and random wells judge every later belief."
-        if surrogate is None
-        else "audit well, drawn at random from all candidates to judge the surrogate."
-    )
-    parts = Selection(
-        lot,
-        (ChosenBy.AUDIT,) * by_lot,
-        np.full(by_lot, np.nan),
-        (why[0].upper() + why[1:],) * by_lot,
-        np.full(by_lot, drawn.inclusion_probability),
-        np.zeros(by_lot, dtype=np.int64),
-        np.full(by_lot, np.nan),
-    )
-    if surrogate is None or by_lot == size:
-        return parts
-    chosen = acquisition.choose(
-        BatchRequest(
-            space=question.space,
-            taken=np.union1d(taken, lot),
-            surrogate=surrogate,
-            goal=question.goal,
-            readouts=(question.readout, *question.more_readouts),
-            best=best,
-            pending=Combinations.joined([pending, question.space.unrank(lot)]),
-            size=size - by_lot,
-            settings=question.settings,
-            limits=Limits(question.max_uses, _uses(question, lot)),
-            replicates=question.replicates,
-            training=training,
-            representations=question.representations,
-            compute=question.compute,
-        ),
-        rng,
-        progress,
-    )
-    return Selection(
-        np.concatenate([parts.addresses, chosen.addresses]),
-        parts.chosen_by + (ChosenBy.ACQUISITION,) * len(chosen.addresses),
-        np.concatenate([parts.scores, chosen.scores]),
-        parts.reasons + chosen.reasons,
-        np.concatenate([parts.inclusion, np.full(len(chosen.addresses), np.nan)]),
-        np.concatenate([parts.ranks, _or(chosen.ranks, len(chosen.addresses), 0)]),
-        np.concatenate([parts.contributions, _or(chosen.contributions, len(chosen.addresses))]),
-        chosen.notes,
-        chosen.values,
+        raise NotEnoughCandidatesError(msg)
+    draft.draw(lot.drawn, why)
+    if lot.aside:
+        draft.note(
+            f"Audit wells were drawn by lot until they left a way to keep the constraints "
+            f"({lot.aside} draws set aside), so each one's chance is known about only."
+        )
+
+
+def _explore(draft: Draft, rng: np.random.Generator, progress: Progress) -> None:
+    """Let the exploring acquisition choose its share, unless the limits are too tight for it."""
+    question = draft.question
+    count = min(draft.missing, round(draft.size * question.explore))
+    if not count:
+        return
+    request = _request(draft, count, draft.limits_of_share(count), {})
+    name = question.explore_by
+    try:
+        chosen = plugins.acquisition(name).choose(request, rng, progress)
+    except NotEnoughCandidatesError as error:
+        draft.note(f"No choice was made to explore by {name!r}: {error}")
+        return
+    if draft.could_be_completed_with(chosen.addresses):
+        draft.follow(chosen, "Exploring share: ")
+        return
+    draft.note(
+        f"No choice was made to explore by {name!r}: what it chose would have left no way to keep "
+        "the constraints."
     )
 
 
-def _or(told: Known, count: int, unknown: float = np.nan) -> Known:
-    """What an acquisition told of each choice; unknown of all where it told nothing."""
-    return told if len(told) == count else np.full(count, unknown, dtype=told.dtype)
-
-
-def _uses(question: Question, lot: IntArray) -> IntArray:
-    fixed = Combinations.joined([question.references, question.space.unrank(lot)]).components
-    return np.bincount(fixed[fixed >= 0], minlength=question.perturbagens).astype(np.int64)
+def _request(
+    draft: Draft,
+    size: int,
+    limits: Limits,
+    settings: Mapping[str, str | int | float | bool],
+) -> BatchRequest:
+    question, known = draft.question, draft.known
+    return BatchRequest(
+        space=question.space,
+        taken=draft.taken,
+        surrogate=NothingKnown() if known.surrogate is None else known.surrogate,
+        goal=question.goal,
+        readouts=question.readouts,
+        best=known.best,
+        pending=draft.pending,
+        size=size,
+        settings=settings,
+        limits=limits,
+        replicates=question.replicates,
+        training=known.training,
+        representations=question.representations,
+        compute=question.compute,
+    )
 
 
 def best_so_far(goal: Goal, readout: Readout, values: FloatArray) -> float | None:
-    """The best value in the goal's direction, None before any."""
-    if not len(values):
+    """The best value in the goal's direction; None before any, or where a goal has none."""
+    if not len(values) or not has_one_best(goal):
         return None
     return float(values.min() if smaller_is_better(goal, readout) else values.max())

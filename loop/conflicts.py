@@ -175,8 +175,8 @@ def smallest_conflict(program: BatchProgram, rules: Sequence[Rule]) -> tuple[Rul
     # All rules of a kind at once, where that goes: there may be a hundred groups.
     of_kinds = [{each for each in rules if each.kind is kind} for kind in _BY_SUBTLETY]
     kept = list(rules)
-    for part in [*of_kinds, *({rule} for rule in rules)]:
-        fewer = [each for each in kept if each not in part]
+    for dropped in [*of_kinds, *({rule} for rule in rules)]:
+        fewer = [each for each in kept if each not in dropped]
         if len(fewer) < len(kept) and not program.is_possible(fewer):
             kept = fewer
     tried = 0

@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 
 from loop import plugins
-from loop.choose import Question
 from loop.domain.goal import Goal, Readout
 from loop.ports.arrays import Combinations, TrainingSet
 from loop.ports.engine import Surrogate, SurrogateProblem
+from loop.question import Question
 
 BY_LOT = 0.25
 """The share of the first batch that is drawn by lot whatever the evidence says.
@@ -27,8 +27,12 @@ _UNIT = "SDs of earlier screens"
 
 
 def has_informed_start(problem: SurrogateProblem, goal: Goal) -> bool:
-    """Whether there is anything to choose a first batch by; a map is learned from wells by lot."""
-    return bool(problem.prior) and goal is not Goal.LEARN_MAP
+    """Whether there is anything to choose a first batch by.
+
+    A map is learned from wells by lot; and of a state or a front an earlier screen, which tells
+    of one readout in its own SDs, does not know where it lies.
+    """
+    return bool(problem.prior) and goal in (Goal.FIND_HITS, Goal.MAXIMIZE, Goal.MINIMIZE)
 
 
 def prior_surrogate(problem: SurrogateProblem, seed: int) -> Surrogate:
@@ -40,7 +44,12 @@ def prior_surrogate(problem: SurrogateProblem, seed: int) -> Surrogate:
 
 def in_sds(question: Question) -> Question:
     """The question as it is put to a surrogate that knows earlier screens only."""
-    return replace(question, readout=_in_sds(question.readout), audit=max(question.audit, BY_LOT))
+    return replace(
+        question,
+        readouts=(_in_sds(question.readout), *question.readouts[1:]),
+        audit=max(question.audit, BY_LOT),
+        explore=0.0,
+    )
 
 
 def _in_sds(readout: Readout) -> Readout:

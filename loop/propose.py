@@ -5,8 +5,10 @@ import math
 import numpy as np
 
 from loop import plugins
-from loop.choose import Question, Selection, best_so_far, choose
+from loop.asking import check_constraints, known_of, question_of
+from loop.choose import Selection, choose
 from loop.domain.batch import Batch, Choice, ChosenBy, PredictedReadout
+from loop.domain.campaign import Campaign
 from loop.domain.errors import (
     InvalidError,
     NotEnoughCandidatesError,
@@ -81,40 +83,21 @@ def _choose_batch(
     learned = _champion(services, standing)
     number = len(record.batches) + 1
     seed = _seed(campaign.seed, number)
-    measured = np.array(
-        [record.observed.value(e.key, campaign.readout.name) for e in record.tested]
-    )
-    question = Question(
-        standing.space,
-        campaign.goal,
-        campaign.readout,
-        campaign.batch.audit,
-        campaign.batch.max_uses,
-        len(standing.inputs.library.perturbagens),
-        campaign.acquisition.settings,
-        standing.index.encode(references),
-        campaign.batch.replicates,
-        campaign.readouts[1:],
-        standing.inputs.representations,
-        services.settings.compute,
-    )
-    values = measured.astype(np.float64)
-    surrogate = None if learned is None else learned.surrogate
+    question = question_of(services, standing, references)
     problem = services.problem(campaign, standing.inputs)
     informed = learned is None and has_informed_start(problem, campaign.goal)
+    surrogate = None if learned is None else learned.surrogate
     if informed:
         surrogate, question = prior_surrogate(problem, seed), in_sds(question)
+    known = known_of(standing, references, surrogate, informed)
+    check_constraints(standing, question, known, size, "batch.size" if asked is None else "--size")
     selection = choose(
         question,
-        surrogate,
+        known,
         plugins.acquisition(campaign.acquisition.name),
-        np.union1d(standing.taken, standing.addresses(references)),
-        standing.index.encode(record.pending),
-        None if informed else best_so_far(campaign.goal, campaign.readout, values),
         size - len(references),
         np.random.default_rng(seed),
         progress,
-        None if informed else standing.training,
     )
     champion = record.champion
     batch = Batch(
@@ -124,7 +107,9 @@ def _choose_batch(
         choices=tuple(_choices(standing, learned, selection, references)),
         seed=seed,
         surrogate="prior" if informed else campaign.surrogate.name,
-        acquisition=campaign.acquisition.name if learned or informed else "lot",
+        acquisition=(
+            campaign.acquisition.name if learned or informed else _blind(campaign, selection)
+        ),
         snapshot=champion.id if champion else None,
         created_at=services.clock.now(),
         replicates=campaign.batch.replicates,
@@ -136,6 +121,12 @@ def _choose_batch(
 def _seed(campaign_seed: int, number: int) -> int:
     words = np.random.SeedSequence([campaign_seed, number]).generate_state(1, np.uint64)
     return int(words[0] >> np.uint64(1))
+
+
+def _blind(campaign: Campaign, selection: Selection) -> str:
+    """Who chose a batch before anything was known."""
+    all_by_lot = ChosenBy.ACQUISITION not in selection.chosen_by
+    return "lot" if all_by_lot else campaign.batch.first.value
 
 
 def _champion(services: Services, standing: Standing) -> Learned | None:

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from loop import plugins
-from loop.choose import Question, Selection, best_so_far, choose
+from loop.choose import Known, Question, Selection, best_so_far, choose
 from loop.domain.batch import Forecast
 from loop.first_batch import has_informed_start, in_sds, prior_surrogate
 from loop.forecast import HITS
@@ -23,7 +23,15 @@ from loop.ports.arrays import (
     Representations,
     TrainingSet,
 )
-from loop.ports.engine import Acquisition, Compute, Progress, Surrogate, SurrogateProblem, silent
+from loop.ports.engine import (
+    Acquisition,
+    Compute,
+    Limits,
+    Progress,
+    Surrogate,
+    SurrogateProblem,
+    silent,
+)
 from loop.replay.foretell import Foreteller, by_lot_rows
 from loop.replay.question import Asked
 from loop.scores import nll, rmse, share, spearman
@@ -212,11 +220,8 @@ class Replay:
             return lot, np.ones(len(lot), dtype=np.bool_)
         selection = choose(
             in_sds(self._question(strategy)),
-            prior_surrogate(problem, seed),
+            Known(prior_surrogate(problem, seed), nothing, _nothing(self.screen.combinations)),
             acquisition,
-            nothing,
-            _nothing(self.screen.combinations),
-            None,
             self.plan.start,
             rng,
         )
@@ -233,11 +238,13 @@ class Replay:
         measured = self.screen.values[addresses]
         return choose(
             self._question(strategy),
-            learned.surrogate,
+            Known(
+                learned.surrogate,
+                np.sort(addresses),
+                _nothing(self.screen.combinations),
+                best_so_far(self.asked.goal, self.asked.readout, measured),
+            ),
             acquisition,
-            np.sort(addresses),
-            _nothing(self.screen.combinations),
-            best_so_far(self.asked.goal, self.asked.readout, measured),
             self.plan.batch,
             rng,
         )
@@ -273,12 +280,11 @@ class Replay:
         return Question(
             self.space,
             self.asked.goal,
-            self.asked.readout,
+            (self.asked.readout,),
             self.plan.audit,
-            0,
-            len(self.screen.perturbagens),
             strategy.acquisition_settings,
             _nothing(self.screen.combinations),
+            Limits(uses=np.zeros(len(self.screen.perturbagens), dtype=np.int64)),
         )
 
     def _covered(self, learned: Learned, addresses: IntArray) -> float | None:

@@ -1,15 +1,16 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from loop import plugins
-from loop.choose import Question, audit_wells, best_so_far, choose
+from loop.choose import Known, Question, audit_wells, best_so_far, choose
 from loop.domain.batch import ChosenBy
 from loop.domain.errors import NotEnoughCandidatesError
 from loop.domain.goal import Goal, Readout
 from loop.ports.arrays import Combinations, Representations, TrainingSet
-from loop.ports.engine import Chosen, Compute
+from loop.ports.engine import Chosen, Compute, Limits
 from loop.space import VirtualSpace
 
 SPACE = VirtualSpace(np.ones(9, dtype=np.int64), 1, (2,), slots=2)
@@ -17,7 +18,8 @@ NONE = np.zeros(0, dtype=np.int64)
 NO_PENDING = Combinations(np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64), NONE)
 READOUT = Readout("gi", low=-1, high=1)
 NOTHING = SPACE.unrank(np.zeros(0, dtype=np.int64))
-QUESTION = Question(SPACE, Goal.FIND_HITS, READOUT, 0.25, 0, 9, {}, NOTHING)
+FREE = Limits(uses=np.zeros(9, dtype=np.int64))
+QUESTION = Question(SPACE, Goal.FIND_HITS, (READOUT,), 0.25, {}, NOTHING, FREE, (2,))
 FITTED = object()
 """Stands for a surrogate; the acquisitions of these tests never look at it."""
 
@@ -52,11 +54,8 @@ class Recording:
 def ask(surrogate, size, taken=NONE, question=QUESTION, acquisition=None, seed=0, best=None):
     return choose(
         question,
-        surrogate,
+        Known(surrogate, taken, NO_PENDING, best),
         acquisition or Recording(),
-        taken,
-        NO_PENDING,
-        best,
         size,
         np.random.default_rng(seed),
     )
@@ -67,14 +66,15 @@ def ask(surrogate, size, taken=NONE, question=QUESTION, acquisition=None, seed=0
     [
         (128, 0.06, 8),
         (10, 0.06, 1),
-        (1, 0.06, 1),
+        (8, 0.06, 0),
+        (1, 0.06, 0),
         (1, 1.0, 1),
         (10, 0.0, 0),
         (10, 1.0, 10),
         (8, 0.25, 2),
     ],
 )
-def test_the_share_by_lot_is_rounded_and_at_least_one_well(size, share, wells):
+def test_the_share_by_lot_is_exact_to_the_nearest_well(size, share, wells):
     assert audit_wells(size, share) == wells
 
 
@@ -116,20 +116,17 @@ def test_all_that_is_known_reaches_the_acquisition():
     compute = Compute(threads=1)
     second = Readout("growth")
     question = replace(
-        QUESTION, more_readouts=(second,), representations=urs, compute=compute, replicates=3
+        QUESTION,
+        readouts=(READOUT, second),
+        representations=urs,
+        compute=compute,
+        replicates=3,
+        checkpoint=Path("scan"),
     )
-    choose(
-        question,
-        FITTED,
-        acquisition,
-        NONE,
-        NO_PENDING,
-        None,
-        4,
-        np.random.default_rng(0),
-        training=training,
-    )
+    known = Known(FITTED, NONE, NO_PENDING, None, training)
+    choose(question, known, acquisition, 4, np.random.default_rng(0))
     [request] = acquisition.requests
+    assert request.checkpoint == Path("scan")
     assert request.readouts == (READOUT, second)
     assert request.training is training
     assert request.representations is urs
