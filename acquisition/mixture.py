@@ -10,13 +10,16 @@ import numpy as np
 
 from acquisition.offer import count_left
 from acquisition.parts import joined, next_part, whole_parts
+from acquisition.scatter import salt_from
 from acquisition.settings import Setting
 from loop.domain.errors import InvalidError
 from loop.domain.nearest import did_you_mean
+from loop.ports.arrays import FloatArray, IntArray
 from loop.ports.engine import Acquisition, BatchRequest, Chosen, Progress, silent
 
 _NAME = "mixture"
 _GROUP = "pertloop.acquisitions"
+_DRAWS = 256
 _EXAMPLE = "such as expected-hits = 0.8, epig = 0.1, random = 0.1"
 
 
@@ -56,7 +59,10 @@ class Mixture:
             answer = part.acquisition.choose(asked, rng, told)
             chosen.append(replace(answer, reasons=_by(part, answer.reasons)))
         progress(1.0, f"chose {request.size:,} candidates")
-        return joined(chosen)
+        whole = joined(chosen)
+        if any(len(each.values) for each in chosen):
+            return replace(whole, values=_values(request, whole.addresses, salt_from(rng)))
+        return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,18 @@ def _by(part: _Part, reasons: Sequence[str]) -> tuple[str, ...]:
         f"Chosen by {part.name} ({100 * part.share:.3g} % of the batch): {reason}"
         for reason in reasons
     )
+
+
+def _values(request: BatchRequest, addresses: IntArray, seed: int) -> FloatArray:
+    """What the whole batch is worth in each joint draw, shape (S,)."""
+    # Parts may do without torch, and then so does the mixture.
+    from acquisition.batch_value import batch_values
+    from acquisition.beliefs import beliefs_of
+
+    chosen = request.space.unrank(addresses)
+    beliefs = beliefs_of(request.surrogate, _DRAWS, seed, request.replicates)
+    [marginals] = beliefs.marginals(chosen)
+    return batch_values(request, beliefs.draws(chosen)[..., 0], marginals.noise_sd)
 
 
 def _told(progress: Progress, done: float, span: float, name: str) -> Progress:

@@ -61,8 +61,8 @@ def _share(limits: Limits, size: int, missing: int) -> Limits:
 def joined(parts: Sequence[Chosen]) -> Chosen:
     """The parts as one batch, in their order.
 
-    Ranks are those within a part. Contributions are left out, for values of different parts
-    cannot be added up, and so are values.
+    Ranks are those of a part's own rating. Contributions and values are left out: those of
+    different parts cannot be added up.
     """
     ranks = [part.ranks if len(part.ranks) else np.zeros_like(part.addresses) for part in parts]
     return Chosen(

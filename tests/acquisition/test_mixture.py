@@ -49,6 +49,17 @@ def test_every_part_gets_its_share_and_every_reason_says_whose_choice_it_was() -
     )
 
 
+def test_the_value_of_the_whole_batch_is_told_draw_by_draw() -> None:
+    hits = ExpectedHits().choose(ask(size=6), np.random.default_rng(0))
+
+    alone = _choose(size=6, settings={"expected-hits": 1.0})
+    with_others = _choose(size=8)
+
+    assert alone.values == pytest.approx(hits.values)
+    assert (with_others.values > hits.values).all()
+    assert not len(_choose(settings={"random": 1.0}).values)
+
+
 def test_later_parts_believe_what_earlier_ones_chose() -> None:
     """Max variance leaves alone what it would have chosen, once that is pending."""
     twice = _choose(settings={"max-variance": 0.5, "max-variance.pool": 9, "random": 0.5})
