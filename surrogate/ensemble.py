@@ -189,7 +189,7 @@ class Ensemble:
         if self._evidence.names:
             return None
         with self._placement.computing():
-            return EnsembleTiler.of(learned, encoder, items, readouts)
+            return EnsembleTiler.of(learned, encoder, items, readouts, precision)
 
     @torch.no_grad()
     def altered_states(self, combinations: Combinations) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,8 @@ from surrogate.additive_low_rank import AdditiveLowRank
 from surrogate.committee import Committee
 from surrogate.deep_kernel import DeepKernel
 from surrogate.ensemble import Ensemble
-from surrogate.ensemble_tiler import EnsembleTables, EnsembleTiler
+from surrogate.ensemble_tables import EnsembleTables
+from surrogate.ensemble_tiler import EnsembleTiler
 from surrogate.extra_trees import ExtraTrees
 from surrogate.gaussian_process import GaussianProcess
 from surrogate.linear import Linear
