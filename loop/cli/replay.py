@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loop.cli.output import Json, print_json, print_table, refusing, working
+from loop.domain.campaign import FirstBatch
 from loop.domain.errors import CampaignFileError
-from loop.domain.goal import Goal
+from loop.domain.goal import Direction, Goal
 
 if TYPE_CHECKING:
+    from loop.replay.document import Outcome
     from loop.replay.run import Replayed
+    from loop.screen import Columns
+
+_SEVERAL = (Goal.PARETO, Goal.REACH_STATE)
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +29,10 @@ def replay(
     perturbagens: Annotated[
         str, typer.Option(help="Columns of perturbagens, such as gene_a,gene_b.")
     ],
-    readout: Annotated[str, typer.Option(help="The column that was measured.")],
+    readout: Annotated[
+        str,
+        typer.Option(help="The column that was measured; several for pareto and reach-state."),
+    ],
     dose: Annotated[str, typer.Option(help="A dose column for each perturbagen column.")] = "",
     context: Annotated[str | None, typer.Option(help="The column of the context.")] = None,
     hit: Annotated[str | None, typer.Option(help="A column that is 1 for hits.")] = None,
@@ -53,15 +61,32 @@ def replay(
         list[str], typer.Option(help="The readout of each --prior, where it is not plain.")
     ] = [],  # noqa: B006
     goal: Annotated[Goal, typer.Option(help="What to look for.")] = Goal.FIND_HITS,
+    direction: Annotated[
+        str, typer.Option(help="Which way is better, up or down, for each readout (pareto).")
+    ] = "",
+    target: Annotated[
+        str, typer.Option(help="The wanted value of each readout, such as 1.2,0.3 (reach-state).")
+    ] = "",
     start: Annotated[int, typer.Option(min=1, help="First perturbations, by lot.")] = 128,
     rounds: Annotated[int, typer.Option(min=0, help="Rounds after the first.")] = 5,
     batch: Annotated[int, typer.Option(min=1, help="Perturbations a round.")] = 128,
     audit: Annotated[
         float, typer.Option(min=0, max=1, help="Share of a batch drawn by lot.")
     ] = 0.06,
+    max_uses: Annotated[
+        int, typer.Option(min=0, help="How often one perturbagen may occur in a batch; 0: ever.")
+    ] = 0,
+    first: Annotated[
+        FirstBatch, typer.Option(help="How the first perturbations are chosen.")
+    ] = FirstBatch.RANDOM,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N - 1.")] = 1,
-    surrogate: Annotated[list[str], typer.Option(help="May be repeated.")] = ["auto"],  # noqa: B006
-    acquisition: Annotated[list[str], typer.Option(help="May be repeated.")] = ["auto"],  # noqa: B006
+    surrogate: Annotated[
+        list[str], typer.Option(help="A name, or name:key=value,key=value; may be repeated.")
+    ] = ["auto"],  # noqa: B006
+    acquisition: Annotated[
+        list[str],
+        typer.Option(help="Likewise, such as upper-confidence-bound:beta=0.5; may be repeated."),
+    ] = ["auto"],  # noqa: B006
     plot: Annotated[Path | None, typer.Option(help="Draw the curves (.png, .svg, .pdf).")] = None,
     json: Json = False,
 ) -> None:
@@ -69,26 +94,27 @@ def replay(
     from loop.replay.campaign import Plan
     from loop.replay.inputs import RepresentationFiles
     from loop.replay.plot import check_drawable, plot_replay
+    from loop.replay.question import Wanted
     from loop.replay.run import ReplayRequest
     from loop.replay.run import replay as run
-    from loop.screen import Columns
     from loop.settings import read_settings
 
     if plot is not None:
         check_drawable(plot)
     request = ReplayRequest(
         table,
-        Columns(_words(perturbagens), readout, _words(dose), context, hit),
+        _columns(perturbagens, readout, dose, context, hit, goal),
         goal,
         _limits(threshold),
         top,
         RepresentationFiles(library, tuple(embeddings), embedding_id, _words(views), contexts),
         tuple(prior),
         tuple(prior_readout),
-        Plan(start, rounds, batch, audit),
+        Plan(start, rounds, batch, audit, max_uses, first),
         seeds,
         tuple(surrogate),
         tuple(acquisition),
+        Wanted(_directions(direction), _numbers("--target", target)),
     )
     with working("replaying") as progress:
         done = run(request, read_settings().compute, progress)
@@ -97,7 +123,36 @@ def replay(
     if json:
         print_json(done.document)
         return
-    _show(done, plot)
+    _show(done, goal, plot)
+
+
+def _columns(
+    perturbagens: str, readout: str, dose: str, context: str | None, hit: str | None, goal: Goal
+) -> "Columns":
+    from loop.screen import Columns
+
+    # A single readout may have a comma in its name.
+    names = _words(readout) if goal in _SEVERAL else (readout,)
+    if not names:
+        msg = "--readout names no column; name one or more, such as kill,toxicity."
+        raise CampaignFileError(msg)
+    return Columns(_words(perturbagens), names[0], _words(dose), context, hit, names[1:])
+
+
+def _directions(text: str) -> tuple[Direction, ...]:
+    try:
+        return tuple(Direction(word) for word in _words(text))
+    except ValueError:
+        msg = f"--direction {text!r} must be up, down or both for each readout, such as up,down."
+        raise CampaignFileError(msg) from None
+
+
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in _words(text))
+    except ValueError:
+        msg = f"{option} {text!r} must be a number for each readout, such as 1.2,0.3."
+        raise CampaignFileError(msg) from None
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -117,35 +172,44 @@ def _limits(text: str | None) -> tuple[float, float] | None:
     raise CampaignFileError(msg)
 
 
-def _show(done: "Replayed", plot: Path | None) -> None:
+def _show(done: "Replayed", goal: Goal, plot: Path | None) -> None:
     for note in done.notes:
         typer.echo(note, err=True)
+    shown = _FIGURES[goal]
     print_table(
-        (
-            "surrogate",
-            "acquisition",
-            "seeds",
-            "wells",
-            "hits",
-            "± sd",
-            "x random",
-            "best",
-            "cover 90",
-        ),
-        (
-            (
-                o.strategy.surrogate,
-                o.strategy.acquisition,
-                len(o.runs),
-                o.summary.wells,
-                o.summary.hits_mean,
-                o.summary.hits_sd,
-                o.summary.ratio_to_random,
-                o.summary.best_mean,
-                o.summary.coverage90_mean,
-            )
-            for o in done.outcomes
-        ),
+        ("surrogate", "acquisition", "seeds", "wells", *(title for title, _ in shown)),
+        (_line(outcome, [name for _, name in shown]) for outcome in done.outcomes),
     )
     if plot is not None:
         typer.echo(f"Curves: {plot}")
+
+
+def _line(outcome: "Outcome", figures: list[str]) -> list[object]:
+    told = outcome.summary
+    values = [getattr(told, name) for name in figures]
+    return [*outcome.strategy.label, len(outcome.runs), told.wells, *values]
+
+
+_COVERED = (("forecasts held", "forecast_coverage90"), ("cover 90", "coverage90_mean"))
+_HITS = (
+    ("hits", "hits_mean"),
+    ("± sd", "hits_sd"),
+    ("x random", "ratio_to_random"),
+    ("low", "hits_low_mean"),
+    ("high", "hits_high_mean"),
+)
+_EXTREME = (("best", "best_mean"), ("regret", "regret_mean"), ("top 100", "top100_mean"))
+_MAP = (("rmse", "rmse_mean"), ("spearman", "spearman_mean"), ("nll", "nll_mean"))
+_FIGURES: dict[Goal, tuple[tuple[str, str], ...]] = {
+    Goal.FIND_HITS: (*_HITS, ("best", "best_mean"), *_COVERED),
+    Goal.MAXIMIZE: (*_EXTREME, ("hits", "hits_mean"), *_COVERED),
+    Goal.MINIMIZE: (*_EXTREME, ("hits", "hits_mean"), *_COVERED),
+    Goal.LEARN_MAP: (*_MAP, ("hits", "hits_mean"), ("cover 90", "coverage90_mean")),
+    Goal.PARETO: (("front, share", "hypervolume_mean"), ("cover 90", "coverage90_mean")),
+    Goal.REACH_STATE: (
+        ("nearest", "distance_mean"),
+        ("top 100", "top100_mean"),
+        ("cover 90", "coverage90_mean"),
+    ),
+}
+"""What is shown of each goal: a title, and a field of `Summary`."""

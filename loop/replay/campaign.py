@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from loop import plugins
 from loop.choose import Known, Question, Selection, best_so_far, choose
 from loop.domain.batch import Forecast
+from loop.domain.campaign import FirstBatch
+from loop.domain.goal import has_one_best
 from loop.first_batch import has_informed_start, in_sds, prior_surrogate
 from loop.forecast import HITS
 from loop.learn import Learned, learn_round
@@ -33,7 +36,9 @@ from loop.ports.engine import (
     silent,
 )
 from loop.replay.foretell import Foreteller, by_lot_rows
+from loop.replay.marks import Marks
 from loop.replay.question import Asked
+from loop.replay.spec import plugin_text
 from loop.scores import nll, rmse, share, spearman
 from loop.screen import Screen
 from loop.space import ListedSpace, draw
@@ -45,12 +50,18 @@ _BY_LOT = "random"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how wide: first wells by lot, then `rounds` batches of `batch`."""
+    """How long and how wide: first wells by lot, then `rounds` batches of `batch`.
+
+    `audit` is the share of a batch drawn by lot, `max_uses` how often one perturbagen may occur
+    in a batch (0: no limit), `first` how the first wells are chosen where no earlier screen tells.
+    """
 
     start: int = 128
     rounds: int = 5
     batch: int = 128
     audit: float = 0.06
+    max_uses: int = 0
+    first: FirstBatch = FirstBatch.RANDOM
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,14 @@ class Strategy:
     surrogate_settings: Mapping[str, str | int | float | bool]
     acquisition_settings: Mapping[str, str | int | float | bool]
 
+    @property
+    def label(self) -> tuple[str, str]:
+        """Surrogate and acquisition as a person types them."""
+        return (
+            plugin_text(self.surrogate, self.surrogate_settings),
+            plugin_text(self.acquisition, self.acquisition_settings),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RoundFigures:
@@ -71,7 +90,8 @@ class RoundFigures:
     unmeasured perturbations after retraining; `coverage90_selected` on the wells of this round as
     predicted before they were measured. `forecast_hits` is what the wells of this round were
     expected to bring, `forecast_gain` how far past the best so far; `forecast_low` and
-    `forecast_high` bound the 90 % interval of whichever it is. None: not computable.
+    `forecast_high` bound the 90 % interval of whichever it is. From `hits_low` to `distance` the
+    fields are those of `Marked`, of all wells so far. None: not computable.
     """
 
     wells: int
@@ -89,6 +109,12 @@ class RoundFigures:
     forecast_gain: float | None = None
     forecast_low: float | None = None
     forecast_high: float | None = None
+    hits_low: int | None = None
+    hits_high: int | None = None
+    regret: float | None = None
+    top100: int | None = None
+    hypervolume: float | None = None
+    distance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +135,12 @@ class MeasuredLab:
 
     def measure(self, addresses: IntArray, audit: BoolArray) -> TrainingSet:
         """What measuring some wells brings; `audit` says which were drawn by lot."""
-        screen = self._screen
+        screen, table = self._screen, self._screen.table
         return TrainingSet(
             screen.combinations[addresses],
-            screen.values[addresses, None],
-            screen.replicates[addresses, None],
-            screen.spread[addresses, None],
+            table.values[addresses],
+            table.replicates[addresses],
+            table.spread[addresses],
             screen.identities[addresses],
             audit,
         )
@@ -146,6 +172,7 @@ class Replay:
         self.screen, self.asked, self.plan = screen, asked, plan
         self.representations, self.compute = representations, compute
         self.space = ListedSpace(screen.combinations)
+        self.marks = Marks(screen, asked)
 
     def run(self, strategy: Strategy, seed: int, progress: Progress = silent) -> ReplayedRun:
         """Replay one strategy with one seed.
@@ -160,13 +187,14 @@ class Replay:
         learned: Learned | None = None
         lines: list[RoundFigures] = []
         foreteller = Foreteller(self.asked)
+        training: TrainingSet | None = None
         for number in range(self.plan.rounds + 1):
             done = number / (self.plan.rounds + 1)
             foretold = _Foretold()
             if learned is not None:
                 before = time.perf_counter()
                 selection = self._propose(
-                    learned, acquisition, strategy, addresses, _stream(seed, number, 0)
+                    learned, acquisition, strategy, addresses, training, _stream(seed, number, 0)
                 )
                 seconds = time.perf_counter() - before
                 foretold = self._foretell(
@@ -195,7 +223,7 @@ class Replay:
         return SurrogateProblem(
             self.representations,
             self.screen.combinations.slots,
-            1,
+            len(self.asked.readouts),
             strategy.surrogate_settings,
             self.compute,
             self.prior,
@@ -215,12 +243,18 @@ class Replay:
         nothing = np.zeros(0, dtype=np.int64)
         problem = self._problem(strategy)
         by_lot = _BY_LOT in (strategy.surrogate, strategy.acquisition)
-        if by_lot or not has_informed_start(problem, self.asked.goal):
+        informed = not by_lot and has_informed_start(problem, self.asked.goal)
+        if not informed and self.plan.first is FirstBatch.RANDOM:
             lot = draw(self.space, self.plan.start, nothing, rng).addresses
             return lot, np.ones(len(lot), dtype=np.bool_)
+        question = self._question(strategy)
         selection = choose(
-            in_sds(self._question(strategy)),
-            Known(prior_surrogate(problem, seed), nothing, _nothing(self.screen.combinations)),
+            in_sds(question) if informed else question,
+            Known(
+                prior_surrogate(problem, seed) if informed else None,
+                nothing,
+                _nothing(self.screen.combinations),
+            ),
             acquisition,
             self.plan.start,
             rng,
@@ -233,6 +267,7 @@ class Replay:
         acquisition: Acquisition,
         strategy: Strategy,
         addresses: IntArray,
+        training: TrainingSet | None,
         rng: np.random.Generator,
     ) -> Selection:
         measured = self.screen.values[addresses]
@@ -243,6 +278,7 @@ class Replay:
                 np.sort(addresses),
                 _nothing(self.screen.combinations),
                 best_so_far(self.asked.goal, self.asked.readout, measured),
+                training,
             ),
             acquisition,
             self.plan.batch,
@@ -277,14 +313,18 @@ class Replay:
         return _Foretold(selected, forecast, seconds)
 
     def _question(self, strategy: Strategy) -> Question:
+        uses = np.zeros(len(self.screen.perturbagens), dtype=np.int64)
         return Question(
             self.space,
             self.asked.goal,
-            (self.asked.readout,),
+            self.asked.readouts,
             self.plan.audit,
             strategy.acquisition_settings,
             _nothing(self.screen.combinations),
-            Limits(uses=np.zeros(len(self.screen.perturbagens), dtype=np.int64)),
+            Limits(self.plan.max_uses, uses),
+            first=self.plan.first,
+            representations=self.representations,
+            compute=self.compute,
         )
 
     def _covered(self, learned: Learned, addresses: IntArray) -> float | None:
@@ -312,6 +352,8 @@ class Replay:
         inside = self._inside(learned, belief, rest)
         hits = self.asked.hits
         best = best_so_far(self.asked.goal, self.asked.readout, self.screen.values[addresses])
+        if not has_one_best(self.asked.goal):
+            best = None
         return RoundFigures(
             wells=len(addresses),
             hits=None if hits is None else int(hits[addresses].sum()),
@@ -325,6 +367,7 @@ class Replay:
             seconds_propose=foretold.seconds,
             seconds_retrain=seconds_retrain,
             **_forecast_figures(foretold.forecast),
+            **asdict(self.marks.of(addresses)),
         )
 
     def _unmeasured(self, addresses: IntArray, seed: int) -> IntArray:
@@ -338,7 +381,7 @@ def _stream(seed: int, number: int, purpose: int) -> np.random.Generator:
     return np.random.default_rng([seed, number, purpose])
 
 
-def _forecast_figures(forecast: Forecast | None) -> dict[str, float]:
+def _forecast_figures(forecast: Forecast | None) -> dict[str, Any]:
     if forecast is None:
         return {}
     name = "forecast_hits" if forecast.unit == HITS else "forecast_gain"

@@ -2,15 +2,33 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
 
-from loop.replay.campaign import Plan, Replay, ReplayedRun, Strategy
+from loop.replay.campaign import Plan, Replay, ReplayedRun, RoundFigures, Strategy
+
+_AVERAGED = (
+    "hits_low",
+    "hits_high",
+    "regret",
+    "top100",
+    "rmse",
+    "spearman",
+    "nll",
+    "hypervolume",
+    "distance",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A strategy over its seeds, after the last round; None: not computable."""
+    """A strategy over its seeds, after the last round; None: not computable.
+
+    `forecast_coverage90` is the share of all rounds' forecasts whose interval held what came, and
+    `forecasts` how many these are; the means are of the last rounds' figures.
+    """
 
     wells: int
     hits_mean: float | None
@@ -19,6 +37,17 @@ class Summary:
     ratio_to_random: float | None
     best_mean: float
     coverage90_mean: float | None
+    hits_low_mean: float | None = None
+    hits_high_mean: float | None = None
+    regret_mean: float | None = None
+    top100_mean: float | None = None
+    rmse_mean: float | None = None
+    spearman_mean: float | None = None
+    nll_mean: float | None = None
+    hypervolume_mean: float | None = None
+    distance_mean: float | None = None
+    forecasts: int = 0
+    forecast_coverage90: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +91,41 @@ def summarize(runs: Sequence[ReplayedRun], random: RandomExpectation) -> Summary
         ratio_to_random=mean / by_chance if mean is not None and by_chance else None,
         best_mean=statistics.fmean(line.best for line in last),
         coverage90_mean=statistics.fmean(coverages) if coverages else None,
+        **_averages(last),
+        **_forecasts(runs),
     )
+
+
+def _averages(last: Sequence[RoundFigures]) -> dict[str, Any]:
+    return {f"{name}_mean": _mean(getattr(line, name) for line in last) for name in _AVERAGED}
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None
+
+
+def _forecasts(runs: Sequence[ReplayedRun]) -> dict[str, Any]:
+    """How many rounds were forecast, and the share of them whose interval held what came."""
+    inside = [
+        line.forecast_low <= came <= line.forecast_high
+        for run in runs
+        for before, line in pairwise(run.rounds)
+        if line.forecast_low is not None
+        and line.forecast_high is not None
+        and (came := _came(before, line)) is not None
+    ]
+    return {
+        "forecasts": len(inside),
+        "forecast_coverage90": statistics.fmean(inside) if inside else None,
+    }
+
+
+def _came(before: RoundFigures, line: RoundFigures) -> float | None:
+    """What the wells of a round brought: hits, or how far past the best."""
+    if line.forecast_hits is not None and line.hits is not None and before.hits is not None:
+        return line.hits - before.hits
+    return None if line.forecast_gain is None else abs(line.best - before.best)
 
 
 def document(
@@ -75,11 +138,13 @@ def document(
             {
                 "surrogate": outcome.strategy.surrogate,
                 "acquisition": outcome.strategy.acquisition,
+                "surrogate_settings": dict(outcome.strategy.surrogate_settings),
+                "acquisition_settings": dict(outcome.strategy.acquisition_settings),
                 "runs": [
                     {"seed": run.seed, "rounds": [_finite(asdict(line)) for line in run.rounds]}
                     for run in outcome.runs
                 ],
-                "summary": asdict(outcome.summary),
+                "summary": _finite(asdict(outcome.summary)),
             }
             for outcome in outcomes
         ],

@@ -1,4 +1,4 @@
-"""The picture of a replay: hits (or the best value) against wells, seeds as thin lines."""
+"""The picture of a replay: hits, or what its goal asks, against wells; seeds as thin lines."""
 
 from pathlib import Path
 
@@ -10,6 +10,11 @@ from loop.replay.run import Replayed
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
+_TITLES = (
+    ("hypervolume", "volume of the front found / of the whole table's"),
+    ("distance", "distance of the nearest found to the wanted state (SDs)"),
+    ("hits", "hits found"),
+)
 _ENDINGS = (".png", ".svg", ".pdf")
 
 
@@ -34,24 +39,22 @@ def plot_replay(replayed: Replayed, path: Path) -> None:
 
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.subplots()
-    by_hits = all(
-        line.hits is not None for o in replayed.outcomes for run in o.runs for line in run.rounds
-    )
+    figure_of, title = _followed(replayed)
     for outcome, colour in zip(replayed.outcomes, _cycle(len(replayed.outcomes)), strict=True):
         wells = [line.wells for line in outcome.runs[0].rounds]
         curves = np.array(
-            [[line.hits if by_hits else line.best for line in run.rounds] for run in outcome.runs],
+            [[getattr(line, figure_of) for line in run.rounds] for run in outcome.runs],
             dtype=np.float64,
         )
-        name = f"{outcome.strategy.surrogate} / {outcome.strategy.acquisition}"
+        name = " / ".join(outcome.strategy.label)
         for curve in curves:
             axes.plot(wells, curve, color=colour, alpha=0.3, linewidth=0.8)
         axes.plot(wells, curves.mean(axis=0), color=colour, marker="o", label=name)
     random = replayed.document["random_expectation"]
-    if by_hits and isinstance(random, dict):
+    if figure_of == "hits" and isinstance(random, dict):
         axes.plot(random["wells"], random["hits"], "--", color="#777777", label="random, expected")
     axes.set_xlabel("perturbations measured")
-    axes.set_ylabel("hits found" if by_hits else "best value found")
+    axes.set_ylabel(title)
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     try:
@@ -59,6 +62,15 @@ def plot_replay(replayed: Replayed, path: Path) -> None:
     except (OSError, ValueError) as error:
         msg = f"{path} could not be drawn: {error}; name a .png, .svg or .pdf in a folder."
         raise UnreadableFileError(msg) from error
+
+
+def _followed(replayed: Replayed) -> tuple[str, str]:
+    """The field of `RoundFigures` that says most of the goal, and what it is called."""
+    for name, title in _TITLES:
+        lines = [line for o in replayed.outcomes for run in o.runs for line in run.rounds]
+        if all(getattr(line, name) is not None for line in lines):
+            return name, title
+    return "best", "best value found"
 
 
 def _cycle(count: int) -> list[str]:

@@ -15,7 +15,8 @@ from loop.prior import Evidence, PriorTable, read_evidence
 from loop.replay.campaign import Plan, Replay, Strategy
 from loop.replay.document import Outcome, document, expectation, summarize
 from loop.replay.inputs import RepresentationFiles, open_representations, screen_representations
-from loop.replay.question import ask
+from loop.replay.question import NOTHING_WANTED, Wanted, ask
+from loop.replay.spec import parse_plugin
 from loop.screen import Columns, Screen, read_screen
 from loop.tables import read_table
 
@@ -23,6 +24,8 @@ from loop.tables import read_table
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
     """All that a person may ask of a replay; seeds are 0 to `seeds` - 1.
+
+    `surrogates` and `acquisitions` are names, or `name:key=value,key=value`.
 
     `priors` are tables of earlier screens, `prior_readouts` their readouts in the same order, as
     far as they are given.
@@ -40,6 +43,7 @@ class ReplayRequest:
     seeds: int = 1
     surrogates: tuple[str, ...] = ("auto",)
     acquisitions: tuple[str, ...] = ("auto",)
+    wanted: Wanted = NOTHING_WANTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,17 @@ def replay(request: ReplayRequest, compute: Compute, progress: Progress = silent
         NotEnoughCandidatesError: If the table has fewer perturbations than the plan spends.
         PluginNotFoundError: If a surrogate or acquisition is not installed.
     """
-    for name in request.surrogates:
-        plugins.check_name("surrogates", name)
-    for name in request.acquisitions:
-        plugins.check_name("acquisitions", name)
+    strategies = _strategies(request)
     screen = read_screen(read_table(request.table), request.columns)
-    asked = ask(screen, request.columns.readout, request.goal, request.threshold, request.top)
+    asked = ask(
+        screen,
+        request.columns.readout,
+        request.goal,
+        request.threshold,
+        request.top,
+        request.columns.more_readouts,
+        request.wanted,
+    )
     _check_size(screen, request.plan)
     source = open_representations(request.representations)
     representations, known = screen_representations(
@@ -74,10 +83,6 @@ def replay(request: ReplayRequest, compute: Compute, progress: Progress = silent
     notes = [*screen.notes, *known, *evidence.notes]
     prepared = Replay(screen, asked, representations, request.plan, compute, evidence.screens)
     random = expectation(prepared, request.plan)
-    strategies = [
-        Strategy(surrogate, acquisition, {}, {})
-        for surrogate, acquisition in product(request.surrogates, request.acquisitions)
-    ]
     total = len(strategies) * request.seeds
     outcomes = []
     for at, strategy in enumerate(strategies):
@@ -88,6 +93,22 @@ def replay(request: ReplayRequest, compute: Compute, progress: Progress = silent
         outcomes.append(Outcome(strategy, tuple(runs), summarize(runs, random)))
     settings = _settings(request, screen, compute, asked.readout.low, asked.readout.high, notes)
     return Replayed(tuple(outcomes), tuple(notes), document(settings, outcomes, random))
+
+
+def _strategies(request: ReplayRequest) -> list[Strategy]:
+    """Every surrogate with every acquisition, named rightly and with settings that they know."""
+    surrogates = [parse_plugin(text) for text in request.surrogates]
+    acquisitions = [parse_plugin(text) for text in request.acquisitions]
+    for surrogate in surrogates:
+        plugins.check_name("surrogates", surrogate.name)
+    for acquisition in acquisitions:
+        plugins.check_name("acquisitions", acquisition.name)
+        if acquisition.settings:
+            plugins.acquisition(acquisition.name).check(acquisition.settings)
+    return [
+        Strategy(surrogate.name, acquisition.name, surrogate.settings, acquisition.settings)
+        for surrogate, acquisition in product(surrogates, acquisitions)
+    ]
 
 
 def _evidence(request: ReplayRequest, screen: Screen) -> Evidence:
@@ -113,7 +134,7 @@ def _evidence(request: ReplayRequest, screen: Screen) -> Evidence:
 
 def _told(progress: Progress, start: float, width: float, strategy: Strategy) -> Progress:
     def tell(share: float, doing: str) -> None:
-        progress(start + width * share, f"{strategy.surrogate} / {strategy.acquisition}, {doing}")
+        progress(start + width * share, f"{' / '.join(strategy.label)}, {doing}")
 
     return tell
 
@@ -148,6 +169,8 @@ def _settings(
         "views": list(files.views),
         "contexts": None if files.contexts is None else str(files.contexts),
         "prior": [str(path) for path in request.priors],
+        "directions": [each.value for each in request.wanted.directions],
+        "targets": list(request.wanted.targets),
         **asdict(request.plan),
         "seeds": list(range(request.seeds)),
         "candidates": len(screen.values),

@@ -28,6 +28,12 @@ ROUND = {
     "forecast_gain": float,
     "forecast_low": float,
     "forecast_high": float,
+    "hits_low": int,
+    "hits_high": int,
+    "regret": float,
+    "top100": int,
+    "hypervolume": float,
+    "distance": float,
 }
 SUMMARY = {
     "wells",
@@ -37,6 +43,17 @@ SUMMARY = {
     "ratio_to_random",
     "best_mean",
     "coverage90_mean",
+    "hits_low_mean",
+    "hits_high_mean",
+    "regret_mean",
+    "top100_mean",
+    "rmse_mean",
+    "spearman_mean",
+    "nll_mean",
+    "hypervolume_mean",
+    "distance_mean",
+    "forecasts",
+    "forecast_coverage90",
 }
 QUICK = ("--surrogate", "random", "--acquisition", "random")
 SMALL = ("--start", 16, "--rounds", 2, "--batch", 8, "--seeds", 2, *QUICK)
@@ -53,7 +70,14 @@ def checked(document: Any) -> Any:
     expected = document["random_expectation"]
     assert set(expected) == {"wells", "hits"}
     for strategy in document["strategies"]:
-        assert set(strategy) == {"surrogate", "acquisition", "runs", "summary"}
+        assert set(strategy) == {
+            "surrogate",
+            "acquisition",
+            "surrogate_settings",
+            "acquisition_settings",
+            "runs",
+            "summary",
+        }
         assert set(strategy["summary"]) == SUMMARY
         assert [run["seed"] for run in strategy["runs"]] == document["settings"]["seeds"]
         for run in strategy["runs"]:

@@ -215,6 +215,12 @@ def test_a_replay_is_the_document_of_the_design(path):
                 "forecast_gain",
                 "forecast_low",
                 "forecast_high",
+                "hits_low",
+                "hits_high",
+                "regret",
+                "top100",
+                "hypervolume",
+                "distance",
             }
         assert {
             "wells",
