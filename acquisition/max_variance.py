@@ -13,6 +13,8 @@ from acquisition.settings import Number, read_settings
 from loop.ports.arrays import FloatArray
 from loop.ports.engine import BatchRequest, Chosen, Progress, silent
 
+_ROUNDING = 1e-10
+
 
 class MaxVariance:
     """Choose the candidate the surrogate is least sure of, given all chosen before; repeat.
@@ -65,7 +67,8 @@ class VarianceGains:
         count = max(len(pool) - 1, 1)
         self._noise = noise_sd**2
         self._pool = (pool - pool.mean(dim=0)) / count**0.5
-        self._left = self._pool.square().sum(dim=0)
+        self._begun = self._pool.square().sum(dim=0)
+        self._left = self._begun.clone()
         self._left_of_draws = torch.eye(len(pool), dtype=pool.dtype)
         centred = (before - before.mean(dim=0)) / count**0.5
         for column in centred.T:
@@ -73,7 +76,9 @@ class VarianceGains:
 
     def values(self) -> FloatArray:
         """The SD that is left, shape (K,), in the readout's unit."""
-        left: FloatArray = self._left.clamp_min(0).sqrt().numpy()
+        # What is smaller is what rounding left of nothing, and would decide between equals.
+        nothing = self._left <= _ROUNDING * self._begun
+        left: FloatArray = self._left.masked_fill(nothing, 0.0).sqrt().numpy()
         return left
 
     def add(self, position: int) -> None:

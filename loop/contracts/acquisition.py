@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from loop.domain.errors import InvalidError, NotEnoughCandidatesError
-from loop.ports.arrays import IntArray
-from loop.ports.engine import Acquisition, BatchRequest, Chosen
+from loop.ports.arrays import Combinations, IntArray
+from loop.ports.engine import Acquisition, BatchRequest, Chosen, Group
 
 
 class AcquisitionContract:
-    """Laws of `Acquisition`. Subclass it, and give the two fixtures.
+    """Laws of `Acquisition`. Subclass it, and give the first two fixtures; others if you can.
 
     `asked` must be small enough to be enumerated (a few hundred addresses), leave at least 12
     candidates after what is taken, take at least one, have no `max_uses`, use every
@@ -38,6 +38,24 @@ class AcquisitionContract:
         """`asked` with every readout negated: the goal, its thresholds and the surrogate too.
 
         None where that means nothing.
+        """
+        return None
+
+    @pytest.fixture
+    def rescaled(self) -> BatchRequest | None:
+        """`asked` with every readout times a positive number plus another.
+
+        Values, thresholds, best and targets, what was observed, and what the surrogate predicts.
+        None where that means nothing.
+        """
+        return None
+
+    @pytest.fixture
+    def permuted(self) -> tuple[BatchRequest, IntArray] | None:
+        """`asked` with another order of the library, and the new place of each perturbagen, (P,).
+
+        No two candidates may be exactly alike, for chance decides between those. None where
+        chance decides everything.
         """
         return None
 
@@ -162,6 +180,117 @@ class AcquisitionContract:
 
         assert one.addresses.tolist() == two.addresses.tolist()
         assert np.allclose(one.scores, two.scores)
+
+    def test_rescaling_a_readout_changes_nothing(
+        self, acquisition: Acquisition, asked: BatchRequest, rescaled: BatchRequest | None
+    ) -> None:
+        """A unit is a matter of taste."""
+        if rescaled is None:
+            pytest.skip("rescaled is not given")
+        one, two = _choose(acquisition, asked), _choose(acquisition, rescaled)
+
+        assert one.addresses.tolist() == two.addresses.tolist()
+        assert np.allclose(one.contributions, two.contributions, rtol=0.01, equal_nan=True)
+
+    def test_the_order_of_the_library_changes_nothing(
+        self,
+        acquisition: Acquisition,
+        asked: BatchRequest,
+        permuted: tuple[BatchRequest, IntArray] | None,
+    ) -> None:
+        """The same perturbations by other numbers, in the same order."""
+        if permuted is None:
+            pytest.skip("permuted is not given")
+        other, places = permuted
+        usual = asked.space.unrank(_choose(acquisition, asked).addresses)
+        moved = other.space.unrank(_choose(acquisition, other).addresses)
+
+        renamed = np.append(places, -1)[usual.components]
+        assert np.sort(renamed).tolist() == np.sort(moved.components).tolist()
+        assert usual.contexts.tolist() == moved.contexts.tolist()
+
+    def test_what_is_pending_is_not_proposed_again(
+        self, acquisition: Acquisition, asked: BatchRequest
+    ) -> None:
+        """A batch that went to the lab is followed by another, disjoint one."""
+        first = _choose(acquisition, asked).addresses
+        pending = Combinations.joined([asked.pending, asked.space.unrank(first)])
+        taken = np.union1d(asked.taken, first)
+
+        second = _choose(acquisition, replace(asked, pending=pending, taken=taken)).addresses
+
+        assert not set(first.tolist()) & set(second.tolist())
+
+    def test_money_lasts_to_the_end_of_the_batch(
+        self, acquisition: Acquisition, asked: BatchRequest
+    ) -> None:
+        """A budget a little above the cheapest batch is not overdrawn, and fills it."""
+        every = asked.space.unrank(_on_offer(asked)).components
+        costs = 1.0 + np.arange(len(asked.limits.uses)) % 5
+        prices = np.append(costs, 0.0)[every].sum(axis=1) + 0.5
+        money = float(1.2 * np.sort(prices)[: asked.size].sum())
+        limits = replace(asked.limits, costs=costs, well_cost=0.5, money=money)
+
+        chosen = _choose(acquisition, replace(asked, limits=limits)).addresses
+
+        spent = np.append(costs, 0.0)[asked.space.unrank(chosen).components].sum()
+        assert len(set(chosen.tolist())) == asked.size
+        assert spent + 0.5 * asked.size <= money + 1e-6
+
+    def test_groups_get_their_share_and_no_more(
+        self, acquisition: Acquisition, asked: BatchRequest
+    ) -> None:
+        """At least two choices with the perturbagen that most candidates hold; then at most one."""
+        every = asked.space.unrank(_on_offer(asked)).components
+        counts = np.bincount(every[every >= 0], minlength=len(asked.limits.uses))
+        members = np.arange(len(counts)) == counts.argmax()
+
+        for bounds, least, most in (({"at_least": 2}, 2, asked.size), ({"at_most": 1}, 0, 1)):
+            groups = (Group("the commonest", members, **bounds),)
+            limited = replace(asked, limits=replace(asked.limits, groups=groups))
+            chosen = asked.space.unrank(_choose(acquisition, limited).addresses).components
+            assert least <= int(np.append(members, False)[chosen].any(axis=1).sum()) <= most
+
+    def test_asking_for_diversity_leaves_the_batch_full(
+        self, acquisition: Acquisition, asked: BatchRequest
+    ) -> None:
+        """Likeness counts against a candidate, but forbids none."""
+        for size in (asked.size, len(_on_offer(asked))):
+            limits = replace(asked.limits, diversity=1.0)
+            chosen = _choose(acquisition, replace(asked, size=size, limits=limits)).addresses
+            assert len(set(chosen.tolist())) == size
+
+    def test_contributions_are_shares_of_one_batch(
+        self, acquisition: Acquisition, asked: BatchRequest
+    ) -> None:
+        """Where they are given at all; NaN where value has no meaning."""
+        chosen = _choose(acquisition, asked)
+
+        if len(chosen.contributions) and not np.isnan(chosen.contributions).all():
+            assert chosen.contributions.shape == (asked.size,)
+            assert (chosen.contributions >= 0).all()
+            assert chosen.contributions.sum() == pytest.approx(1.0)
+
+    def test_ranks_are_places_among_all_that_were_rated(
+        self, acquisition: Acquisition, asked: BatchRequest
+    ) -> None:
+        """None past the last candidate; 0 says that it is not known."""
+        ranks = _choose(acquisition, asked).ranks
+
+        assert len(ranks) in (0, asked.size)
+        assert (ranks >= 0).all()
+        assert (ranks <= len(_on_offer(asked))).all()
+
+    def test_values_and_notes_are_numbers_and_sentences(
+        self, acquisition: Acquisition, asked: BatchRequest
+    ) -> None:
+        """One value for each joint draw, the same whenever it is asked."""
+        one, two = _choose(acquisition, asked), _choose(acquisition, asked)
+
+        assert one.values.ndim == 1
+        assert np.isfinite(one.values).all()
+        assert one.values.tolist() == two.values.tolist()
+        assert all(note.strip() and note.endswith(".") for note in one.notes)
 
     def test_progress_never_goes_back_and_may_cancel(
         self, acquisition: Acquisition, asked: BatchRequest

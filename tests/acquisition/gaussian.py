@@ -24,20 +24,21 @@ class _Rescaled(InputTransform, torch.nn.Module):
         return X / 10
 
 
-def gaussian_process(sign: float = 1.0) -> SingleTaskGP:
-    """A GP that has seen 12 pairs; noise SD 0.3, in float64."""
+def gaussian_process(factor: float = 1.0, shift: float = 0.0) -> SingleTaskGP:
+    """A GP that has seen 12 pairs; noise SD 0.3, in float64; all times `factor` plus `shift`."""
     space = SmallSpace()
     rows = torch.from_numpy(space.unrank(np.arange(2, 50, 4)).features())
-    values = sign * (torch.sin(rows[:, :1]) + torch.cos(2 * rows[:, 1:2]) + rows[:, -1:])
+    values = torch.sin(rows[:, :1]) + torch.cos(2 * rows[:, 1:2]) + rows[:, -1:]
     model = SingleTaskGP(
         rows,
-        values,
+        factor * values + shift,
         covar_module=ScaleKernel(RBFKernel()),
         input_transform=_Rescaled(),
         outcome_transform=None,
     )
-    model.likelihood.noise = 0.09
+    model.likelihood.noise = 0.09 * factor**2
     model.covar_module.base_kernel.lengthscale = 0.4
-    model.covar_module.outputscale = 1.5
+    model.covar_module.outputscale = 1.5 * factor**2
+    model.mean_module.constant = shift
     model.eval()
     return model

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from acquisition.auto import Auto
@@ -15,10 +16,12 @@ from acquisition.uniform import Uniform
 from acquisition.upper_confidence_bound import UpperConfidenceBound
 from loop.contracts.acquisition import AcquisitionContract
 from loop.domain.goal import Goal
+from loop.ports.arrays import IntArray
 from loop.ports.engine import Acquisition, BatchRequest
 from tests.acquisition.asking import ask
 from tests.acquisition.gaussian import gaussian_process
-from tests.acquisition.linear_draws import LinearDraws, ModelOnly
+from tests.acquisition.linear_draws import LinearDraws, LinearModel, ModelOnly
+from tests.acquisition.other_words import in_another_order, in_other_units
 
 _NEGATED = {Goal.MAXIMIZE: Goal.MINIMIZE, Goal.MINIMIZE: Goal.MAXIMIZE}
 
@@ -60,6 +63,18 @@ class _Laws(AcquisitionContract):
     def mirrored(self, sides: tuple[BatchRequest, BatchRequest]) -> BatchRequest | None:
         return sides[1]
 
+    @pytest.fixture
+    def rescaled(self, asked: BatchRequest) -> BatchRequest | None:
+        # A model that knows no noise leaves ties, which the rounding of a shift would decide.
+        noiseless = isinstance(asked.surrogate.model(), LinearModel) and isinstance(
+            asked.surrogate, ModelOnly
+        )
+        return in_other_units(asked, 4.0, 0.0 if noiseless else -3.0)
+
+    @pytest.fixture
+    def permuted(self, asked: BatchRequest) -> tuple[BatchRequest, IntArray] | None:
+        return in_another_order(asked, np.array([1, 0, 5, 8, 2, 7, 3, 6, 4]))
+
 
 class TestAuto(_Laws):
     make = Auto
@@ -96,6 +111,10 @@ class TestMaxVariance(_Laws):
 class TestUniform(_Laws):
     make = Uniform
     indifferent = ()
+
+    @pytest.fixture
+    def permuted(self) -> None:
+        """Chance decides everything."""
 
 
 class TestUpperConfidenceBound(_Laws):
