@@ -130,7 +130,7 @@ def asked_of(
     return Asked(
         size=sizes[0],
         size_said=words[0],
-        audit=sizes[1],
+        audit=min(sizes[1], sizes[0] - len(fixed[0])),
         audit_share=rules.audit,
         limits=limits,
         references=fixed[0],

@@ -97,22 +97,28 @@ class LibraryIndex:
     def space(self) -> CandidateSpace:
         """Everything the library allows: its list where it has one, else every combination.
 
+        Doses ascend with their levels, so that a ceiling leaves the lowest ones; a perturbagen
+        whose every dose lies above keeps one level, and is forbidden.
+
         Raises:
             SpaceTooLargeError: If there were more than 2^62 candidates.
             InvalidError: If the list names a perturbation twice.
         """
+        library = self.library
         forbidden = [
             sorted(self._perturbagens[name][0] for name in together)
-            for together in self.library.forbidden
+            for together in library.forbidden
         ]
-        if self.library.allowed is not None:
-            return ListedSpace(self.encode(self.library.allowed), forbidden)
+        if library.allowed is not None:
+            allowed = [each for each in library.allowed if library.is_below_ceilings(each)]
+            return ListedSpace(self.encode(allowed), forbidden)
+        levels = self._level_counts.copy()
+        for name in library.ceilings:
+            position, left = self._perturbagens[name][0], library.levels_allowed(name)
+            levels[position] = max(1, left)
+            forbidden += [] if left else [[position]]
         return VirtualSpace(
-            self._level_counts,
-            len(self._contexts),
-            self.library.orders,
-            forbidden,
-            slots=self.library.max_order,
+            levels, len(self._contexts), library.orders, forbidden, slots=library.max_order
         )
 
     def _check_order(self, perturbation: Perturbation) -> None:

@@ -7,10 +7,16 @@ from pathlib import Path
 
 from loop import plugins
 from loop.campaign_file import CampaignFile, read_campaign
-from loop.domain.campaign import Campaign
-from loop.domain.errors import AlreadyExistsError, CampaignFileError, CampaignNotFoundError
+from loop.domain.campaign import BatchRules, Campaign, FirstBatch
+from loop.domain.errors import (
+    AlreadyExistsError,
+    CampaignFileError,
+    CampaignNotFoundError,
+    NotEnoughCandidatesError,
+)
 from loop.domain.perturbation import Perturbation
 from loop.encoding import LibraryIndex
+from loop.feasible import check_first_batch, check_keys
 from loop.inputs import Inputs, read_inputs
 from loop.layout import check_capacity
 from loop.provided import Services
@@ -41,23 +47,22 @@ def initialize(services: Services, path: Path) -> Initialized:
     """
     read = read_campaign(path)
     file = read.file
-    for kind, name in (
-        ("surrogates", file.surrogate.name),
-        ("acquisitions", file.acquisition.name),
-        ("lab_adapters", file.lab.adapter),
-    ):
-        plugins.check_name(kind, name)
+    _check_names(file)
     inputs = read_inputs(read.library, read.embeddings)
     ids = [each.id for each in inputs.library.perturbagens]
     covered = coverage(inputs.source, ids) if inputs.source.views else None
     index = LibraryIndex(inputs.library)
-    candidates = index.space().on_offer()
+    space = index.space()
+    candidates = space.on_offer()
+    _check_not_empty(inputs, candidates)
     named = [*file.batch.reference, *([file.lab.positive_key] if file.lab.positive_key else [])]
     index.encode([Perturbation.parse(key) for key in named])
     # A plate holds no more contexts than the batch has perturbations, beside the control's.
     most = file.batch.size + bool(file.lab.positive)
     check_capacity(file.lab.rules(), min(len(inputs.library.contexts), most))
     campaign = _campaign(services, file, "", None)
+    check_keys(campaign, index, space)
+    check_first_batch(campaign, index, space)
     services.surrogate(campaign, inputs)
     services.lab(campaign)
     plugins.acquisition(campaign.acquisition.name).check(campaign.acquisition.settings)
@@ -72,6 +77,36 @@ def initialize(services: Services, path: Path) -> Initialized:
         )
         work.commit()
     return Initialized(campaign, inputs, candidates, covered)
+
+
+def _check_names(file: CampaignFile) -> None:
+    asked = [
+        ("surrogates", file.surrogate.name),
+        ("acquisitions", file.acquisition.name),
+        ("lab_adapters", file.lab.adapter),
+    ]
+    if file.batch.explore:
+        asked.append(("acquisitions", file.batch.explore_by))
+    if file.batch.first is FirstBatch.SPACE_FILLING:
+        asked.append(("acquisitions", file.batch.first.value))
+    for kind, name in asked:
+        plugins.check_name(kind, name)
+
+
+def _check_not_empty(inputs: Inputs, candidates: int) -> None:
+    if candidates:
+        return
+    library = inputs.library
+    ways = [
+        *(["library.forbidden or constraints.exclusive"] if library.forbidden else []),
+        *(["constraints.max_dose"] if library.ceilings else []),
+        *(["library.allowed"] if library.allowed is not None else []),
+    ]
+    msg = (
+        f"The library of {len(library.perturbagens)} perturbagens leaves no candidate at all: "
+        f"everything is ruled out by {' and '.join(ways) or 'its orders'}; allow something."
+    )
+    raise NotEnoughCandidatesError(msg)
 
 
 def _check_free(services: Services, name: str) -> None:
@@ -94,7 +129,7 @@ def _campaign(
         readouts=tuple(section.readout() for section in file.readout),
         library_hash=library_hash,
         embeddings_hash=embeddings_hash,
-        batch=replace(file.batch_rules(), reference=_references(file.batch.reference)),
+        batch=_batch_rules(file),
         surrogate=file.surrogate.choice(),
         acquisition=file.acquisition.choice(),
         lab=file.lab.rules(),
@@ -104,11 +139,21 @@ def _campaign(
     )
 
 
-def _references(written: Sequence[str]) -> tuple[str, ...]:
-    """Canonical keys of the reference designs, each of which may be named once."""
+def _batch_rules(file: CampaignFile) -> BatchRules:
+    rules = file.batch_rules()
+    keys = _once(rules.constraints.must_include, "constraints.must_include", "perturbation")
+    return replace(
+        rules,
+        reference=_once(rules.reference, "batch.reference", "reference design"),
+        constraints=replace(rules.constraints, must_include=keys),
+    )
+
+
+def _once(written: Sequence[str], where: str, what: str) -> tuple[str, ...]:
+    """Canonical keys of perturbations, each of which may be named once."""
     keys = tuple(Perturbation.parse(key).key for key in written)
     for key, times in Counter(keys).items():
         if times > 1:
-            msg = f"batch.reference names {key!r} {times} times; name each reference design once."
+            msg = f"{where} names {key!r} {times} times; name each {what} once."
             raise CampaignFileError(msg)
     return keys

@@ -7,6 +7,7 @@ from loop.campaign_file import CampaignFile, parse_campaign
 from loop.domain.errors import DoseError, InvalidError, UnreadableFileError
 from loop.domain.library import Library
 from loop.domain.perturbation import Component, Dose, Perturbagen, Perturbation
+from loop.exclusive import exclusive_pairs
 from loop.ports.arrays import PriorScreen, Representations
 from loop.prior import Evidence, PriorTable, read_evidence
 from loop.representation import (
@@ -59,7 +60,8 @@ def read_inputs(library_files: dict[str, bytes], embedding_files: dict[str, byte
         perturbagens,
         contexts,
         (order,) if isinstance(order, int) else order,
-        _forbidden(file, library_files),
+        _forbidden(file, library_files) | exclusive_pairs(file.constraints.exclusive, perturbagens),
+        ceilings=_ceilings(file),
     )
     if "allowed" in library_files:
         allowed = _allowed(
@@ -178,6 +180,17 @@ def _forbidden(file: CampaignFile, files: dict[str, bytes]) -> frozenset[frozens
         return frozenset()
     table = parse_table(files["forbidden"], file.library.forbidden or "forbidden")
     return frozenset(frozenset(cell for cell in row if cell) for row in table.rows)
+
+
+def _ceilings(file: CampaignFile) -> dict[str, Dose]:
+    """The highest dose of each perturbagen that may be chosen, as the campaign file has it."""
+    ceilings = {}
+    for name, dose in file.constraints.max_dose.items():
+        try:
+            ceilings[name] = Dose.parse(dose)
+        except DoseError as error:
+            raise DoseError(f"constraints.max_dose.{name}: {error}") from error
+    return ceilings
 
 
 def _allowed(table: Table, library: Library) -> tuple[Perturbation, ...]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from loop.domain.errors import (
@@ -22,6 +22,8 @@ class Library:
     `forbidden` are sets of perturbagen ids that must never act together: a perturbation
     that contains one of them, whatever else it holds, is not a candidate.
     `allowed`, where given, lists every candidate there is (a pre-built pool, a replay).
+    `ceilings` are the highest doses that may be chosen, by perturbagen; higher levels stay known
+    to the library, since they may have been measured.
     """
 
     perturbagens: tuple[Perturbagen, ...]
@@ -29,6 +31,7 @@ class Library:
     orders: tuple[int, ...]
     forbidden: frozenset[frozenset[str]] = frozenset()
     allowed: tuple[Perturbation, ...] | None = None
+    ceilings: Mapping[str, Dose] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         """Refuse an empty or contradictory library, before anything is computed from it."""
@@ -55,6 +58,25 @@ class Library:
         for together in self.forbidden:
             for name in sorted(together - known):
                 raise UnknownPerturbagenError(unknown_perturbagen(name, known, "forbidden"))
+        for name, ceiling in self.ceilings.items():
+            self._check_ceiling(name, ceiling)
+
+    def _check_ceiling(self, name: str, ceiling: Dose) -> None:
+        if name not in self.doses:
+            where = "constraints.max_dose"
+            raise UnknownPerturbagenError(unknown_perturbagen(name, self.doses, where))
+        units = {dose.unit for dose in self.doses[name]}
+        if ceiling.unit not in units:
+            listed = ", ".join(str(dose) for dose in self.doses[name]) or "no doses at all"
+            mend = f"write it in {' '.join(units)}" if units else "remove it"
+            msg = (
+                f"constraints.max_dose.{name} = '{ceiling}', but the library lists {listed} for "
+                f"{name!r}; {mend}."
+            )
+            raise DoseError(msg)
+        if list(self.doses[name]) != sorted(self.doses[name]):
+            msg = f"constraints.max_dose.{name} needs the doses of {name!r} in ascending order."
+            raise DoseError(msg)
 
     @property
     def max_order(self) -> int:
@@ -65,6 +87,25 @@ class Library:
     def doses(self) -> Mapping[str, tuple[Dose, ...]]:
         """The dose levels of each perturbagen, by id."""
         return {each.id: each.doses for each in self.perturbagens}
+
+    def levels_allowed(self, name: str) -> int:
+        """How many of a perturbagen's dose levels, lowest first, are not above its ceiling.
+
+        1 for a perturbagen without doses.
+        """
+        doses, ceiling = self.doses[name], self.ceilings.get(name)
+        if ceiling is None:
+            return max(1, len(doses))
+        return sum(dose.value <= ceiling.value for dose in doses)
+
+    def is_below_ceilings(self, perturbation: Perturbation) -> bool:
+        """Whether no component has a dose above its ceiling."""
+        return not any(
+            part.dose is not None
+            and part.perturbagen in self.ceilings
+            and part.dose.value > self.ceilings[part.perturbagen].value
+            for part in perturbation.components
+        )
 
     def check(self, perturbation: Perturbation) -> None:
         """Refuse a perturbation that is not made of what the library holds.

@@ -136,3 +136,34 @@ def test_identities_of_a_pair_screen_are_distinct_and_do_not_hang_on_its_order()
 
     assert len(np.unique(found)) == len(keys)
     assert np.array_equal(found, identities(parsed(*turned)))
+
+
+LEVELS = (
+    Perturbagen("low", doses=(Dose(0.1, "uM"), Dose(1.0, "uM"), Dose(9.0, "uM"))),
+    Perturbagen("high", doses=(Dose(5.0, "uM"),)),
+    Perturbagen("gene"),
+)
+
+
+def keys_of(index, space):
+    every = space.unrank(np.arange(len(space)))
+    return {each.key for each in index.decode(every[space.permitted(every)])}
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_above_a_ceiling_nothing_is_a_candidate_and_everything_below_it_is(listed):
+    free = LibraryIndex(library(perturbagens=LEVELS, contexts=("K562",)))
+    everything = keys_of(free, free.space())
+    ceilings = {"low": Dose(1.0, "uM"), "high": Dose(1.0, "uM")}
+    allowed = tuple(Perturbation.parse(key) for key in sorted(everything)) if listed else None
+    index = LibraryIndex(
+        library(perturbagens=LEVELS, contexts=("K562",), ceilings=ceilings, allowed=allowed)
+    )
+    space = index.space()
+
+    assert keys_of(index, space) == {
+        key for key in everything if "low@9uM" not in key and "high" not in key
+    }
+    assert space.on_offer() == 5
+    above = index.encode(parsed("low@9uM|K562", "gene+low@9uM|K562"))
+    assert space.rank(above).tolist() == [-1, -1]

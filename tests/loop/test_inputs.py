@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from loop.domain.errors import (
+    CampaignFileError,
     DoseError,
     InvalidError,
     UnknownPerturbagenError,
@@ -27,6 +28,11 @@ def read(perturbagens=GENES, embeddings=None, files=None, **library):
         library["embeddings"] = "e.npz"
     stored = {"campaign": campaign(**library), "perturbagens": perturbagens, **(files or {})}
     return read_inputs(stored, {} if embeddings is None else {"embeddings": embeddings})
+
+
+def constrained(constraints, perturbagens=GENES, order=2):
+    text = campaign(order=order).decode() + f"\n[constraints]\n{constraints}\n"
+    return read_inputs({"campaign": text.encode(), "perturbagens": perturbagens}, {}).library
 
 
 def table(text):
@@ -164,3 +170,39 @@ def test_doses_are_logarithms_with_nothing_past_the_last():
     told = log_doses([[0.1, 1.0, 10.0], []])
     np.testing.assert_allclose(told, [[-1.0, 0.0, 1.0], [0.0, np.nan, np.nan]])
     np.testing.assert_array_equal(log_doses([[]]), [[0.0]])
+
+
+CLASSES = b"""id,class,doses,dose_unit
+A,kinase,0.1 1 10,uM
+B,kinase; ABL,1,uM
+C,ABL,,
+D,,,
+E,,,
+"""
+
+
+def test_perturbagens_that_share_a_value_of_an_exclusive_column_never_act_together():
+    library = constrained('exclusive = ["class"]', CLASSES)
+    assert library.forbidden == {frozenset("AB"), frozenset("BC")}
+
+
+def test_an_exclusive_column_joins_what_is_forbidden_already():
+    text = campaign(forbidden="f.csv").decode() + "\n[constraints]\nexclusive = ['class']\n"
+    files = {"campaign": text.encode(), "perturbagens": CLASSES, "forbidden": b"a,b\nD,E\n"}
+    library = read_inputs(files, {}).library
+    assert library.forbidden == {frozenset("AB"), frozenset("BC"), frozenset("DE")}
+
+
+def test_an_exclusive_column_must_exist_and_may_not_forbid_too_much():
+    with pytest.raises(CampaignFileError, match=r"exclusive names the column 'clas'.*'class'\?"):
+        constrained('exclusive = ["clas"]', CLASSES)
+    many = "id,class\n" + "".join(f"G{number},one\n" for number in range(700))
+    with pytest.raises(CampaignFileError, match=r"244,650 pairs, of 200,000 at most \(700 .*'one'"):
+        constrained('exclusive = ["class"]', many.encode())
+
+
+def test_dose_ceilings_are_read_by_perturbagen():
+    library = constrained("max_dose = { A = '1 uM' }", CLASSES)
+    assert library.ceilings == {"A": Dose(1.0, "uM")}
+    with pytest.raises(DoseError, match=r"constraints.max_dose.A: Dose 'much' must be a number"):
+        constrained("max_dose = { A = 'much' }", CLASSES)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,3 +76,31 @@ def test_what_is_listed_twice_is_named():
 def test_a_forbidden_perturbagen_must_be_known():
     with pytest.raises(UnknownPerturbagenError, match="'X' \\(in forbidden\\)"):
         Library(TWO.perturbagens, ("c",), (1,), frozenset({frozenset({"TP53", "X"})}))
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "levels"), [("0.4uM", 0), ("0.5uM", 1), ("0.9uM", 1), ("1uM", 2), ("9uM", 2)]
+)
+def test_a_ceiling_leaves_the_levels_that_are_not_above_it(ceiling, levels):
+    library = replace(TWO, ceilings={"drug": Dose.parse(ceiling)})
+    assert library.levels_allowed("drug") == levels
+    assert library.levels_allowed("TP53") == 1
+    kept = [
+        library.is_below_ceilings(Perturbation.parse(f"TP53+drug@{dose}|K562"))
+        for dose in ("0.5uM", "1uM")
+    ]
+    assert kept == [levels >= 1, levels >= 2]
+    library.check(Perturbation.parse("drug@1uM|K562"))
+
+
+@pytest.mark.parametrize(
+    ("ceilings", "error", "told"),
+    [
+        ({"durg": "1uM"}, UnknownPerturbagenError, "constraints.max_dose.*Did you mean 'drug'"),
+        ({"drug": "1nM"}, DoseError, r"max_dose.drug = '1nM', .* lists 0.5uM, 1uM .*in uM"),
+        ({"TP53": "1uM"}, DoseError, r"max_dose.TP53 = '1uM', .* lists no doses at all"),
+    ],
+)
+def test_a_ceiling_that_fits_no_dose_is_refused(ceilings, error, told):
+    with pytest.raises(error, match=told):
+        replace(TWO, ceilings={name: Dose.parse(dose) for name, dose in ceilings.items()})
