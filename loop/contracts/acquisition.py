@@ -226,7 +226,7 @@ class AcquisitionContract:
     ) -> None:
         """A budget a little above the cheapest batch is not overdrawn, and fills it."""
         every = asked.space.unrank(_on_offer(asked)).components
-        costs = 1.0 + np.arange(len(asked.limits.uses)) % 5
+        costs = (1 + np.arange(len(asked.limits.uses)) % 5).astype(np.float64)
         prices = np.append(costs, 0.0)[every].sum(axis=1) + 0.5
         money = float(1.2 * np.sort(prices)[: asked.size].sum())
         limits = replace(asked.limits, costs=costs, well_cost=0.5, money=money)
