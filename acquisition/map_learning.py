@@ -10,7 +10,7 @@ from torch import Tensor
 
 from acquisition.batch import Rule, choose_batch
 from acquisition.beliefs import beliefs_of
-from acquisition.foreseen import centred
+from acquisition.foreseen import Foreseen, centred
 from acquisition.gains import Gains
 from acquisition.marginals import Marginals
 from acquisition.offer import Survey
@@ -37,19 +37,33 @@ Weigh = Callable[[Tensor, float], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class _Glance:
-    """What stage one knows of the judged: covariances weighed and summed, of one readout.
+    """What stage one knows of one readout: covariances with the judged, weighed and summed.
 
     With draws x of a candidate, x' `about` x is the sum over the judged of their weights times
-    the square of their covariance with it, so that a candidate costs O(S^2) whatever n is.
+    the square of their covariance with it, and x' `after` x its variance, both once pending wells
+    have told what they can: a candidate costs O(S^2) whatever n is.
     """
 
     about: Tensor
+    after: Tensor
+
+    @classmethod
+    def of(cls, judged: Marginals, pending: Marginals, weigh: Weigh) -> "_Glance":
+        """From the judged, whose weights may depend on how much is known of them."""
+        foreseen = Foreseen(judged.noise_sd, pending.means)
+        for column in foreseen.pool.T.clone():
+            direction = foreseen.direction(column)
+            if direction is not None:
+                foreseen.condition(direction)
+        left = foreseen.after @ centred(judged.means)
+        weights = weigh((centred(judged.means) * left).sum(dim=0), judged.noise_sd)
+        return cls((left * weights) @ left.T, foreseen.after)
 
     def rate(self, beliefs: Marginals) -> Tensor:
         """First-order gain of each candidate by itself, shape (N,)."""
         columns = centred(beliefs.means)
         told = (columns * (self.about @ columns)).sum(dim=0)
-        of_measurement = columns.square().sum(dim=0) + beliefs.noise_sd**2
+        of_measurement = (columns * (self.after @ columns)).sum(dim=0) + beliefs.noise_sd**2
         return torch.where(of_measurement > 0, told / of_measurement.clamp_min(1e-300), 0.0)
 
 
@@ -69,16 +83,17 @@ def choose_for_the_map(
     """
     judged = drawn_evenly(request.space, int(settings["judged"]), rng)
     readouts = tuple(range(len(request.readouts)))
-    asked = beliefs_of(request.surrogate, 2, 0, request.replicates, readouts).marginals(judged)
+    beliefs = beliefs_of(request.surrogate, 2, 0, request.replicates, readouts)
+    asked, pending = beliefs.marginals(judged), beliefs.marginals(request.pending)
     noises = [each.noise_sd for each in asked]
-    has_members = asked[0].within is None
-    glances = [_glance(each, weigh) for each in asked] if has_members else []
+    pairs = zip(asked, pending, strict=True) if asked[0].within is None else ()
+    glances = [_Glance.of(*pair, weigh) for pair in pairs]
 
-    def utility(beliefs: tuple[Marginals, ...]) -> Tensor:
+    def utility(rated: tuple[Marginals, ...]) -> Tensor:
         if not glances:
-            return torch.stack([each.epistemic_sd for each in beliefs]).mean(dim=0)
-        rated = [glance.rate(each) for glance, each in zip(glances, beliefs, strict=True)]
-        return torch.stack(rated).mean(dim=0)
+            return torch.stack([each.epistemic_sd for each in rated]).mean(dim=0)
+        gains = [glance.rate(each) for glance, each in zip(glances, rated, strict=True)]
+        return torch.stack(gains).mean(dim=0)
 
     def joint(_: float, before: Tensor, pool: Tensor) -> Gains:
         about, expected = before[:, : len(judged)], before[:, len(judged) :]
@@ -90,7 +105,7 @@ def choose_for_the_map(
 
     rule = Rule(
         utility,
-        clause=lambda beliefs: doubt_clauses(beliefs[0], request.readout.unit),
+        clause=lambda chosen: doubt_clauses(chosen[0], request.readout.unit),
         joint=joint,
         readouts=readouts,
         brings="gain for the whole library",
@@ -112,12 +127,6 @@ def drawn_evenly(space: CandidateSpace, count: int, rng: np.random.Generator) ->
     survey = Survey(len(space), looked_at, salt_from(rng))
     found = space.unrank(survey.addresses(0, len(survey)))
     return found[space.permitted(found)]
-
-
-def _glance(beliefs: Marginals, weigh: Weigh) -> _Glance:
-    columns = centred(beliefs.means)
-    weights = weigh(columns.square().sum(dim=0), beliefs.noise_sd)
-    return _Glance((columns * weights) @ columns.T)
 
 
 class _Mean:

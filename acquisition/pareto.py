@@ -13,6 +13,7 @@ from acquisition.front_gains import FrontGains, front_of
 from acquisition.marginals import Marginals
 from acquisition.observed_scales import observed_values
 from acquisition.settings import Number, read_settings
+from acquisition.several_predictions import of_each
 from acquisition.suits import check_goal
 from loop.domain.errors import InvalidError
 from loop.domain.goal import Direction, Goal, Readout
@@ -68,9 +69,14 @@ class Pareto:
         def optimistic(beliefs: tuple[Marginals, ...]) -> Tensor:
             return units.scaled(beliefs, beta)
 
+        def clause(beliefs: tuple[Marginals, ...]) -> list[str]:
+            said = _clauses(units.scaled(beliefs, 0.0), front, request.readouts)
+            predicted = of_each(beliefs, request.readouts)
+            return [one + two for one, two in zip(predicted, said, strict=True)]
+
         rule = Rule(
             utility=lambda beliefs: standing_out(optimistic(beliefs), torch.from_numpy(front)),
-            clause=lambda beliefs: _clauses(units.scaled(beliefs, 0.0), front, request.readouts),
+            clause=clause,
             favourites=lambda beliefs: _traded(optimistic(beliefs) + margin, trades),
             joint=lambda _, before, pool: FrontGains(
                 front,
@@ -184,7 +190,7 @@ def _traded(values: Tensor, trades: Tensor) -> Tensor:
 
 
 def _clauses(means: Tensor, front: FloatArray, readouts: Sequence[Readout]) -> list[str]:
-    """In which readouts each prediction is better than the observed one it has most ado with."""
+    """In which readouts each prediction is better than the front member it has most ado with."""
     members = torch.from_numpy(front).to(means)
     return [_clause(mean, members, readouts) for mean in means]
 
@@ -193,10 +199,8 @@ def _clause(mean: Tensor, front: Tensor, readouts: Sequence[Readout]) -> str:
     ahead = mean - front
     rival = ahead.amax(dim=-1).argmin()
     better = [each.name for each, by in zip(readouts, ahead[rival].tolist(), strict=True) if by > 0]
-    names = " and ".join(better)
+    worse = [each.name for each in readouts if each.name not in better]
     if not better:
-        return ", which would move the front only if it turns out better than predicted"
-    if len(better) == len(readouts):
-        return f", better than the most alike of the best observed in {names}"
-    worse = " and ".join(each.name for each in readouts if each.name not in better)
-    return f", better in {names} and worse in {worse} than the most alike of the best observed"
+        return ", short of the observed front unless it turns out better than predicted"
+    but = f" and worse in {' and '.join(worse)}" if worse else ""
+    return f", better in {' and '.join(better)}{but} than the nearest on the observed front"

@@ -13,6 +13,7 @@ from acquisition.contributions import Scale
 from acquisition.marginals import Marginals
 from acquisition.observed_scales import observed_sds, observed_values
 from acquisition.settings import Number, read_settings
+from acquisition.several_predictions import of_each
 from acquisition.suits import check_goal
 from loop.domain.errors import InvalidError
 from loop.domain.goal import Goal, Readout
@@ -62,7 +63,11 @@ class ReachState:
             wish = state(beliefs)
             nearest = f" (nearest observed so far: {wish.nearest(seen):.2g})" if len(seen) else ""
             expected = wish.distance(beliefs).expected.tolist()
-            return [f", {far:.2g} SD from the wanted state{nearest}" for far in expected]
+            predicted = of_each(beliefs, [request.readouts[at] for at in wanted])
+            return [
+                f"{said}, {far:.2g} SD from the wanted state{nearest}"
+                for said, far in zip(predicted, expected, strict=True)
+            ]
 
         rule = Rule(
             utility=lambda beliefs: -state(beliefs).distance(beliefs).hoped_for(beta),

@@ -72,7 +72,7 @@ class TestBalancedHits(_Own):
 
 class TestMixture(_Own):
     make = Mixture
-    own: ClassVar[Settings] = {"expected-hits": 0.5, "epig": 0.25, "random": 0.25}
+    own: ClassVar[Settings] = {"expected-hits": 0.5, "epig": 0.25, "max-variance": 0.25}
     indifferent = ({**own, "expected-hits.shard": 3, "epig.shard": 7},)
 
 
@@ -91,6 +91,10 @@ class TestSpaceFilling(_Own):
     def sides(self) -> tuple[BatchRequest, BatchRequest]:
         asked = state_question(representations=representations(), surrogate=None)
         return asked, asked
+
+    @pytest.fixture
+    def rescaled(self) -> None:
+        """No readout is looked at."""
 
 
 class _SeveralReadouts(_Laws):
