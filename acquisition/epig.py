@@ -80,7 +80,7 @@ class EpigGains:
         left = correlation.square_().clamp_max_(1 - _KNOWN).neg_().add_(1)
         # A logarithm of a product costs a sixteenth of those of its factors.
         whole = left.shape[1] - left.shape[1] % _AT_ONCE
-        logs = left[:, :whole].unflatten(1, (-1, _AT_ONCE)).prod(dim=2).log().sum(dim=1)
+        logs = left[:, :whole].reshape(len(left), -1, _AT_ONCE).prod(dim=2).log().sum(dim=1)
         logs += left[:, whole:].log().sum(dim=1)
         nats: FloatArray = logs.mul(-0.5 / left.shape[1]).numpy()
         return nats

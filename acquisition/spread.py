@@ -42,7 +42,7 @@ class Points:
 
     def products(self, other: "Points", at: int) -> FloatArray:
         """Inner products with one point of others, shape (N,); O(N (D + k^2))."""
-        total = (self.known @ other.known[at]).astype(np.float64)
+        total: FloatArray = (self.known @ other.known[at]).astype(np.float64)
         for stranger, strength in zip(other.strangers[at], other.strengths[at], strict=True):
             if strength:
                 same = self.strangers == stranger
