@@ -56,7 +56,7 @@ def choose(
     if draft.missing:
         request = _request(draft, draft.missing, draft.limits, question.settings)
         request = replace(request, checkpoint=question.checkpoint)
-        draft.follow(acquisition.choose(request, rng, progress), values=True)
+        draft.follow(acquisition.choose(request, rng, progress), speaks=True)
     return draft.selection()
 
 
@@ -114,8 +114,8 @@ def _put(draft: Draft, lot: Lot | None, count: int, why: str) -> None:
     draft.draw(lot.drawn, why)
     if lot.aside:
         draft.note(
-            f"Audit wells were drawn by lot until they left a way to keep the constraints "
-            f"({lot.aside} draws set aside), so each one's chance is known about only."
+            "Audit wells were drawn by lot until they left a way to keep the constraints (draws "
+            f"set aside: {lot.aside}), so each one's chance is known about only."
         )
 
 

@@ -119,8 +119,11 @@ class Draft:
         count = len(drawn.addresses)
         self._put(drawn.addresses, ChosenBy.AUDIT, (why,) * count, drawn.inclusion_probability)
 
-    def follow(self, chosen: Chosen, prefix: str = "", values: bool = False) -> None:
-        """Put what an acquisition chose in; `values`: whether it speaks for the batch."""
+    def follow(self, chosen: Chosen, prefix: str = "", speaks: bool = False) -> None:
+        """Put what an acquisition chose in.
+
+        Where it `speaks` for the batch, its values are the batch's, and shares of them are kept.
+        """
         count = len(chosen.addresses)
         part = Selection(
             chosen.addresses,
@@ -129,9 +132,9 @@ class Draft:
             tuple(prefix + reason for reason in chosen.reasons),
             np.full(count, np.nan),
             _or(chosen.ranks, count, 0),
-            _or(chosen.contributions, count),
+            _or(chosen.contributions if speaks else np.zeros(0), count),
             chosen.notes,
-            chosen.values if values else np.zeros(0),
+            chosen.values if speaks else np.zeros(0),
         )
         self._parts.append(part)
 

@@ -6,11 +6,14 @@ import pytest
 
 from loop import plugins
 from loop.choose import Known, Question, audit_wells, best_so_far, choose
+from loop.constraints import broken_by
 from loop.domain.batch import ChosenBy
-from loop.domain.errors import NotEnoughCandidatesError
+from loop.domain.campaign import FirstBatch
+from loop.domain.errors import IncompatibleError, NotEnoughCandidatesError
 from loop.domain.goal import Goal, Readout
+from loop.nothing_known import NothingKnown
 from loop.ports.arrays import Combinations, Representations, TrainingSet
-from loop.ports.engine import Chosen, Compute, Limits
+from loop.ports.engine import Chosen, Compute, Group, Limits
 from loop.space import VirtualSpace
 
 SPACE = VirtualSpace(np.ones(9, dtype=np.int64), 1, (2,), slots=2)
@@ -190,6 +193,137 @@ def test_the_same_seed_chooses_the_same_and_another_does_not():
         ask(FITTED, 12, seed=seed, acquisition=uniform).addresses.tolist() for seed in (1, 1, 2)
     )
     assert first == same != other
+
+
+def test_must_haves_come_first_unless_they_are_taken():
+    question = replace(QUESTION, required=np.array([4, 7, 9]))
+    told = ask(FITTED, 8, np.array([7]), question)
+    assert told.addresses[:2].tolist() == [4, 9]
+    assert told.chosen_by == (
+        (ChosenBy.REQUIRED,) * 2 + (ChosenBy.AUDIT,) * 2 + (ChosenBy.ACQUISITION,) * 4
+    )
+    assert "constraints.must_include" in told.reasons[0]
+    assert np.isnan(told.inclusion[:2]).all()
+    assert len(np.unique(told.addresses)) == 8
+    blind = ask(None, 8, question=question)
+    assert blind.chosen_by == (ChosenBy.REQUIRED,) * 3 + (ChosenBy.AUDIT,) * 5
+
+
+@pytest.mark.parametrize(("size", "references"), [(8, 0), (7, 1), (13, 3), (32, 0)])
+def test_audit_wells_are_the_exact_share_of_the_batch_with_its_references(size, references):
+    named = SPACE.unrank(np.arange(references))
+    told = ask(FITTED, size, np.arange(references), replace(QUESTION, references=named))
+    wells = told.chosen_by.count(ChosenBy.AUDIT)
+    assert wells == round((size + references) * 0.25)
+    assert len(told.addresses) == size
+
+
+def test_the_exploring_share_is_chosen_by_another_acquisition_before_the_rest():
+    acquisition = Recording()
+    question = replace(QUESTION, explore=0.25, explore_by="random", settings={"its": "own"})
+    told = ask(FITTED, 8, question=question, acquisition=acquisition)
+    assert told.chosen_by == (ChosenBy.AUDIT,) * 2 + (ChosenBy.ACQUISITION,) * 6
+    explored = [reason.startswith("Exploring share: Drawn") for reason in told.reasons]
+    assert explored == [False] * 2 + [True] * 2 + [False] * 4
+    [request] = acquisition.requests
+    assert (request.size, request.settings) == (4, {"its": "own"})
+    np.testing.assert_array_equal(request.taken, np.sort(told.addresses[:4]))
+    assert len(request.pending) == 4
+
+
+def test_a_first_batch_that_fills_the_space_still_has_half_by_lot():
+    rows = np.random.default_rng(0).normal(size=(9, 3))
+    urs = Representations(rows, np.ones(9, np.bool_), np.eye(1), np.zeros((9, 1)))
+    question = replace(QUESTION, first=FirstBatch.SPACE_FILLING, representations=urs)
+    told = ask(None, 12, question=question)
+    assert told.chosen_by == (ChosenBy.AUDIT,) * 6 + (ChosenBy.ACQUISITION,) * 6
+    assert all(reason.startswith("No surrogate is trained yet: ") for reason in told.reasons[6:])
+    assert len(np.unique(told.addresses)) == 12
+
+
+BOUND = replace(
+    QUESTION,
+    limits=Limits(
+        max_uses=3,
+        uses=np.zeros(9, dtype=np.int64),
+        costs=np.arange(1.0, 10.0),
+        money=80.0,
+        groups=(Group("first", np.arange(9) < 2, 2, 3),),
+    ),
+)
+
+
+@pytest.mark.parametrize("surrogate", [None, FITTED])
+def test_every_batch_keeps_its_limits_wells_by_lot_included(surrogate):
+    question = replace(BOUND, explore=0.25, explore_by="random")
+    for seed in range(12):
+        told = ask(
+            surrogate, 8, question=question, acquisition=plugins.acquisition("random"), seed=seed
+        )
+        batch = SPACE.unrank(told.addresses)
+        assert broken_by(question.limits, batch) is None
+        assert told.chosen_by.count(ChosenBy.AUDIT) >= 2
+
+
+def test_draws_by_lot_that_leave_no_way_to_keep_the_limits_are_set_aside_and_told_of():
+    uniform = plugins.acquisition("random")
+    once = replace(QUESTION, audit=0.5, limits=replace(FREE, max_uses=1))
+    notes = [
+        ask(FITTED, 4, question=once, acquisition=uniform, seed=seed).notes for seed in range(12)
+    ]
+    told = [each for each in notes if each]
+    assert 0 < len(told) < 12
+    assert all("draws set aside: " in note for each in told for note in each)
+
+
+def test_audit_wells_are_uniform_among_all_that_keep_the_limits():
+    """No perturbagen twice: there are 15 ways to draw two of the 10 pairs of 5."""
+    space = VirtualSpace(np.ones(5, dtype=np.int64), 1, (2,), slots=2)
+    once = Limits(max_uses=1, uses=np.zeros(5, dtype=np.int64))
+    question = replace(QUESTION, space=space, audit=1.0, limits=once)
+    counts = np.zeros((10, 10))
+    for seed in range(600):
+        told = ask(FITTED, 2, question=question, seed=seed)
+        counts[tuple(np.sort(told.addresses))] += 1
+    members = [set(row) for row in space.unrank(np.arange(10)).components.tolist()]
+    allowed = np.array(
+        [[i < j and not a & b for j, b in enumerate(members)] for i, a in enumerate(members)]
+    )
+    assert allowed.sum() == 15
+    assert counts[~allowed].sum() == 0
+    # The 99.9 % point of chi-squared with 14 degrees of freedom.
+    assert ((counts[allowed] - 40) ** 2 / 40).sum() < 36.1
+
+
+def test_an_acquisition_that_breaks_a_limit_is_refused():
+    question = replace(QUESTION, limits=replace(FREE, max_uses=2))
+    with pytest.raises(IncompatibleError, match=r"uses a perturbagen \d times, of 2 .* 'auto'"):
+        ask(FITTED, 6, question=question)
+
+
+def test_an_exploring_share_that_the_limits_leave_no_room_for_is_left_out_and_told_of():
+    tight = replace(BOUND, limits=replace(BOUND.limits, max_uses=0, money=22.0))
+    question = replace(tight, audit=0.0, explore=0.5, explore_by="random")
+    told = ask(FITTED, 4, question=question, acquisition=plugins.acquisition("random"))
+    assert broken_by(question.limits, SPACE.unrank(told.addresses)) is None
+    assert len(told.addresses) == 4
+
+
+def test_where_no_draw_leaves_a_way_the_audit_share_is_named():
+    # No pair is within the money.
+    tight = replace(QUESTION, audit=0.5, limits=replace(BOUND.limits, max_uses=1, money=0.0))
+    with pytest.raises(NotEnoughCandidatesError, match=r"No 2 audit wells .* lower batch.audit"):
+        ask(FITTED, 4, question=tight)
+
+
+def test_before_anything_is_known_a_surrogate_cannot_be_asked():
+    with pytest.raises(IncompatibleError, match="Nothing has been measured yet"):
+        NothingKnown().believe(NOTHING)
+
+
+@pytest.mark.parametrize("goal", [Goal.PARETO, Goal.REACH_STATE])
+def test_a_front_or_a_state_has_no_best_so_far(goal):
+    assert best_so_far(goal, READOUT, np.array([1.0])) is None
 
 
 def test_the_best_is_in_the_goal_s_direction():
