@@ -1,0 +1,1 @@
+"""What `benchmarks/scan.py` measures."""
