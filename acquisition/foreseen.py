@@ -24,7 +24,7 @@ class Foreseen:
         self.noise = noise_sd**2
         self.pool = centred(pool)
         self.variance = self.pool.square().sum(dim=0)
-        self.after = torch.eye(len(pool), dtype=pool.dtype)
+        self.after = torch.eye(len(pool), dtype=pool.dtype, device=pool.device)
 
     @property
     def of_measurement(self) -> Tensor:
