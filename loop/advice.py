@@ -11,6 +11,8 @@ from loop.standing import Record
 
 ROUNDS_BEFORE_ADVICE = 2
 """Chosen rounds that must have been measured before stopping is spoken of."""
+TIMES_CHANCE = 2.0
+"""Fewer hits than so many times chance's are worth a thought, if they may be no more than it."""
 POOR_SHARE = 1 / 3
 """Fewer hits a well than this share of the best round's are worth a thought about stopping."""
 _FEW = 10
@@ -20,9 +22,10 @@ def advice(record: Record, batch: Batch) -> str | None:
     """What a batch that is not measured yet is expected to bring, and whether that is little.
 
     None without a forecast. Stopping is spoken of from the third chosen round on, by rules of
-    thumb: the interval does not exclude what chance would bring; fewer hits a well are expected
-    than a third of what the best round brought; or, for an extreme, even the upper end of the
-    gain is below the noise of one measurement.
+    thumb: fewer than twice the hits of chance are expected and the interval does not exclude as
+    few as chance brings; fewer hits a well are expected than a third of what the best round
+    brought; or, for an extreme, even the upper end of the gain is below the noise of one
+    measurement.
     """
     told = batch.forecast
     if told is None:
@@ -113,7 +116,7 @@ def _poor(record: Record, batch: Batch, told: Forecast) -> str | None:
         if noise is None or told.high >= noise:
             return None
         return _stop(f"That is less than the noise of one measurement, {noise:.3g}")
-    if told.random is not None and told.low <= told.random:
+    if told.random is not None and told.low <= told.random > told.value / TIMES_CHANCE:
         return _stop("That may be no more than chance brings")
     best, which = max((_rate(record, each), each.number) for each in rounds)
     if told.value / len(fresh(batch)) < POOR_SHARE * best:

@@ -69,7 +69,7 @@ def test_a_gain_is_told_in_the_readout_s_unit(desk):
 
 
 def test_stopping_is_not_spoken_of_before_two_chosen_rounds_were_measured(desk):
-    hopeless = Forecast(0.0, 0.0, 1.0, 1.0, "hits")
+    hopeless = Forecast(1.0, 0.0, 2.0, 1.0, "hits")
     for rounds, spoken in ((0, False), (1, False), (1, True)):
         batch = replace(with_rounds(desk, rounds, nothing), forecast=hopeless)
         assert ("stopping" in advice(desk.record, batch)) is spoken
@@ -77,13 +77,14 @@ def test_stopping_is_not_spoken_of_before_two_chosen_rounds_were_measured(desk):
 
 def test_no_more_than_chance_brings_is_worth_a_thought(desk):
     batch = with_rounds(desk, 2, up)
-    chance = replace(batch, forecast=Forecast(3.0, 1.0, 5.0, 1.0, "hits"))
+    chance = replace(batch, forecast=Forecast(3.0, 1.0, 5.0, 1.6, "hits"))
     assert advice(desk.record, chance).endswith(
-        "would bring 1.0. That may be no more than chance brings: "
+        "would bring 1.6. That may be no more than chance brings: "
         "stopping, or another library, is worth considering."
     )
-    more = replace(batch, forecast=Forecast(3.0, 1.0, 5.0, 0.9, "hits"))
-    assert advice(desk.record, more).endswith("would bring 0.9.")
+    for more in (Forecast(3.0, 1.0, 5.0, 1.4, "hits"), Forecast(3.0, 2.0, 5.0, 1.6, "hits")):
+        told = advice(desk.record, replace(batch, forecast=more))
+        assert told.endswith(f"would bring {more.random}.")
 
 
 def test_a_third_of_the_best_round_is_worth_a_thought(desk):
