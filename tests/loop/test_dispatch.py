@@ -6,7 +6,7 @@ import pytest
 
 from lab_adapters.csv_folder import CsvFolder
 from loop.dispatch import dispatch_batch
-from loop.domain.batch import BatchState
+from loop.domain.batch import BatchState, ChosenBy
 from loop.domain.dispatch import JobState
 from loop.domain.errors import BatchNotFoundError, LabUnreachableError, LayoutError, WrongStateError
 from loop.domain.plate import Role
@@ -200,3 +200,34 @@ def test_dispatching_is_logged_once(desk):
 
 def _killed(*_):
     raise Killed
+
+
+def handed_over(desk, batch):
+    """Every file of a batch's job, and what the lab was asked, as it stands in the record."""
+    with desk.services.storage.writing() as work:
+        work.batches.add(batch)
+        work.commit()
+    approve(desk.services, batch.id)
+    dispatch = dispatch_batch(desk.services, batch.id)
+    [job] = desk.services.settings.home.glob(f"*/csv/tiny/{batch.id}")
+    files = {path.name: path.read_bytes() for path in job.iterdir()}
+    return files, dispatch.key, dispatch.plates
+
+
+def test_a_lab_is_never_told_why_a_perturbation_was_chosen(tmp_path):
+    proposed = bench(tmp_path / "first").propose()
+    told = {}
+    for by in (ChosenBy.AUDIT, ChosenBy.ACQUISITION, ChosenBy.REQUIRED):
+        score, chance = (None, 0.1) if by is ChosenBy.AUDIT else (0.7, None)
+        choices = tuple(
+            replace(each, chosen_by=by, score=score, reason=by.value, inclusion_probability=chance)
+            for each in proposed.choices
+        )
+        told[by] = handed_over(bench(tmp_path / by.value), replace(proposed, choices=choices))
+
+    files, _, plates = told[ChosenBy.AUDIT]
+    assert sorted(files) == ["plate_map.csv", "results_template.csv"]
+    assert sum(well.role is Role.TREATMENT for plate in plates for well in plate.wells) == 6
+    assert told[ChosenBy.AUDIT] == told[ChosenBy.ACQUISITION] == told[ChosenBy.REQUIRED]
+    words = b"".join(files.values()).lower()
+    assert not any(word in words for word in (b"audit", b"acquisition", b"random", b"required"))

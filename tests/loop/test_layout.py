@@ -133,6 +133,7 @@ def test_roles_follow_from_why_a_perturbation_was_chosen():
     for chosen_by, role in (
         (ChosenBy.ACQUISITION, Role.TREATMENT),
         (ChosenBy.AUDIT, Role.TREATMENT),
+        (ChosenBy.REQUIRED, Role.TREATMENT),
         (ChosenBy.REFERENCE, Role.REFERENCE),
     ):
         (plate,) = laid_out(batch_of(3, chosen_by=chosen_by), LabRules(negative=0))
