@@ -7,6 +7,8 @@ import pytest
 
 from acquisition.auto import Auto, delegate_for
 from acquisition.expected_hits import ExpectedHits
+from acquisition.pareto import Pareto
+from acquisition.reach_state import ReachState
 from acquisition.uniform import Uniform
 from acquisition.upper_confidence_bound import UpperConfidenceBound
 from loop.domain.errors import InvalidError
@@ -32,6 +34,9 @@ class _Of(LinearDraws):
         (Goal.MINIMIZE, "gaussian-process", UpperConfidenceBound),
         (Goal.MINIMIZE, "none", Uniform),
         (Goal.LEARN_MAP, "ensemble", Uniform),
+        (Goal.PARETO, "committee", Pareto),
+        (Goal.REACH_STATE, "linear", ReachState),
+        (Goal.PARETO, "none", Uniform),
     ],
 )
 def test_goal_and_family_decide(goal: Goal, family: str, delegate: type) -> None:
