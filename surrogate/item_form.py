@@ -5,11 +5,12 @@ pairs {i, j} of forms that are linear in either item. For one prefix the pairs' 
 the item that comes, so a tile costs one product, whose other factor is made once a prefix.
 """
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,21 +22,61 @@ _ROWS, _COLUMNS = 32, 128
 
 
 @dataclass(frozen=True, slots=True)
-class SharedPairs:
-    """Pairs whose items are described the same way for all of F' functions.
+class Turned:
+    """What R prefixes give items in pairs, for F' functions.
 
     Attributes:
-        table: What describes an item, shape (U + 1, K), the last row 0.
-        first: The first of the F' functions that this is a part of.
-        count: F'.
-        turned: From descriptions (R, K) to what they give those of other items, (K, F', R); a
-            pair's value is then description . turned description, and symmetric.
+        by_column: What they give each column of an item's row of `SharedPairs.table`, (K, F' R).
+        looked_up: What they give the items that have a place of their own, and 0 in the last row,
+            shape (T + 1, F' R); None where no item has one.
     """
 
-    table: Tensor
-    first: int
-    count: int
-    turned: Callable[[Tensor], Tensor]
+    by_column: Tensor
+    looked_up: Tensor | None = None
+
+
+class SharedPairs(Protocol):
+    """Pairs whose items are described the same way for all of F' functions.
+
+    A pair's value, symmetric, is the product of either item's row of `table` with what the other
+    gives the columns, and what the other gives the item's own place.
+    """
+
+    @property
+    def first(self) -> int:
+        """The first of the F' functions that this is a part of."""
+        ...
+
+    @property
+    def table(self) -> Tensor:
+        """What describes an item that comes, shape (U + 1, K), the last row 0."""
+        ...
+
+    @property
+    def places(self) -> "OwnPlaces | None":
+        """The items that have a place of their own."""
+        ...
+
+    def described(self, places: Tensor) -> Tensor:
+        """What describes items that are there already, (R, D); it is summed over a prefix."""
+        ...
+
+    def turned(self, described: Tensor) -> Turned:
+        """What sums of descriptions, (R, D), give items; linear in them."""
+        ...
+
+
+class OwnPlaces:
+    """Which of T places each of U items has: `places`, shape (U + 1,); T where it has none."""
+
+    def __init__(self, places: Tensor, count: int) -> None:
+        self.places = places
+        there = (places < count).cpu().numpy()
+        self._before = np.concatenate([[0], np.cumsum(there)])
+
+    def any_among(self, first: int, stop: int) -> bool:
+        """Whether one of some neighbouring items has a place."""
+        return bool(self._before[stop] > self._before[first])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +133,12 @@ class Form(Protocol):
 class _Begun:
     """One readout: functions in context, what R prefixes say alone, and what they give items.
 
-    `offset` (F, R); `shared` one (K, F' R) for each part, `own` one (F', K, R).
+    `offset` (F, R); `own` is one (F', K, R) for each part of the kind.
     """
 
     placed: Placed
     offset: Tensor
-    shared: list[Tensor]
+    shared: list[Turned]
     own: list[Tensor]
 
 
@@ -109,7 +150,7 @@ class FormTiler:
         self._forms = forms
         # Twins share these; a scan goes through the contexts one after the other.
         self._placed = [lru_cache(maxsize=2)(form.in_context) for form in forms]
-        self._buffer: Tensor | None = None
+        self._memory: dict[str, Tensor] = {}
 
     @property
     def members(self) -> int:
@@ -157,22 +198,33 @@ class FormTiler:
         """Fill `out`, shape (R', F, stop - first, R)."""
         for each, told in zip(begun, out, strict=True):
             functions, columns, rows = told.shape
-            space = self._space(told, columns * functions * rows)
-            by_item = space.view(columns, functions * rows)
+            by_item = self._space("told", told, columns, functions * rows)
             whole = by_item.view(columns, functions, rows)
             torch.add(each.placed.singles[first:stop, :, None], each.offset, out=whole)
             for part, turned in zip(each.placed.shared, each.shared, strict=True):
-                reached = by_item[:, part.first * rows : (part.first + part.count) * rows]
-                reached.addmm_(part.table[first:stop], turned)
+                start = part.first * rows
+                reached = by_item[:, start : start + turned.by_column.shape[1]]
+                self._add(part, turned, first, stop, reached)
             told.copy_(whole.transpose(0, 1))
             for mine, vectors in zip(each.placed.own, each.own, strict=True):
                 these = told[mine.first : mine.first + len(mine.table)]
                 these.baddbmm_(mine.table[:, first:stop], vectors)
 
-    def _space(self, like: Tensor, size: int) -> Tensor:
-        if self._buffer is None or self._buffer.numel() < size:
-            self._buffer = like.new_empty(size)
-        return self._buffer[:size]
+    def _add(
+        self, part: SharedPairs, turned: Turned, first: int, stop: int, reached: Tensor
+    ) -> None:
+        reached.addmm_(part.table[first:stop], turned.by_column)
+        own, given = part.places, turned.looked_up
+        if own is not None and given is not None and own.any_among(first, stop):
+            found = self._space("found", given, *reached.shape)
+            reached += torch.index_select(given, 0, own.places[first:stop], out=found)
+
+    def _space(self, name: str, like: Tensor, *shape: int) -> Tensor:
+        size = math.prod(shape)
+        held = self._memory.get(name)
+        if held is None or held.numel() < size:
+            held = self._memory[name] = like.new_empty(size)
+        return held[:size].view(shape)
 
 
 def mixed_halves(
@@ -202,8 +254,7 @@ def _begun(placed: Placed, places: Tensor) -> _Begun:
     used = places[:, : max(int(order.max()), 1)]
     shared, own = [], []
     for part in placed.shared:
-        reached = offset[part.first : part.first + part.count]
-        shared.append(_shared(part, used, reached))
+        shared.append(_shared(part, used, offset))
     for mine in placed.own:
         vectors = mine.table[:, used]
         total = vectors.sum(dim=2)
@@ -213,13 +264,24 @@ def _begun(placed: Placed, places: Tensor) -> _Begun:
     return _Begun(placed, offset, shared, own)
 
 
-def _shared(part: SharedPairs, places: Tensor, offset: Tensor) -> Tensor:
-    """What prefixes give items, (K, F' R); their own pairs are added to `offset`, (F', R)."""
-    total = part.table[places[:, 0]]
+def _shared(part: SharedPairs, places: Tensor, offset: Tensor) -> Turned:
+    """What prefixes give items; their own pairs are added to `offset`, (F, R)."""
+    total = part.described(places[:, 0])
     turned = part.turned(total)
     for slot in places.T[1:]:
-        comes = part.table[slot]
-        offset += torch.einsum("rk,kfr->fr", comes, turned)
-        total = total + comes
+        pairs = _met(part, slot, turned)
+        offset[part.first : part.first + len(pairs)] += pairs
+        total = total + part.described(slot)
         turned = part.turned(total)
-    return turned.flatten(1)
+    return turned
+
+
+def _met(part: SharedPairs, items: Tensor, turned: Turned) -> Tensor:
+    """What each of R prefixes gives an item of its own, (F', R)."""
+    rows = len(items)
+    columns = turned.by_column.view(-1, turned.by_column.shape[1] // rows, rows)
+    pairs = torch.einsum("rk,kfr->fr", part.table[items], columns)
+    if part.places is not None and turned.looked_up is not None:
+        given = turned.looked_up.view(-1, columns.shape[1], rows)
+        pairs += given[part.places.places[items], :, torch.arange(rows, device=items.device)].T
+    return pairs

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from loop.ports.arrays import Combinations, FloatArray, IntArray
-from surrogate.item_form import OwnPairs, Placed, SharedPairs
+from surrogate.item_form import OwnPairs, Placed, SharedPairs, Turned
 from surrogate.linear_features import LinearFeatures
 from surrogate.low_rank import signs
 
@@ -93,7 +93,7 @@ class LinearForm:
         form[second, first] += 0.5 * weights
         table = self.features.lead(self.items.components[:, 0])
         edged = np.concatenate([table, np.zeros((1, size))])
-        return (SharedPairs(self._tensor(edged), 0, self.functions, _Formed(self._tensor(form))),)
+        return (_Formed(self._tensor(edged), self._tensor(form)),)
 
     def _own(self) -> tuple[OwnPairs, ...]:
         rank = self.vectors.shape[1]
@@ -109,9 +109,17 @@ class LinearForm:
 
 @dataclass(frozen=True, slots=True)
 class _Formed:
-    """From descriptions (R, K) to (K, F, R), by one symmetric matrix a function, (K, K, F)."""
+    """Pairs by one symmetric matrix a function: `table` (U + 1, K), `forms` (K, K, F)."""
 
+    table: Tensor
     forms: Tensor
+    first: int = 0
+    places: None = None
 
-    def __call__(self, described: Tensor) -> Tensor:
-        return torch.einsum("rk,klf->lfr", described, self.forms)
+    def described(self, places: Tensor) -> Tensor:
+        """Rows of the table."""
+        return self.table[places]
+
+    def turned(self, described: Tensor) -> Turned:
+        """Rows times matrices."""
+        return Turned(torch.einsum("rk,klf->lfr", described, self.forms).flatten(1))

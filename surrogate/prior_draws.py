@@ -102,6 +102,32 @@ class PriorDraws:
             constant = here @ weights[6]
         return single, own, pair * 0.5**0.5, constant
 
+    @property
+    def doses_vary(self) -> bool:
+        """Whether the amount of an item tells anything."""
+        return self._doses_vary
+
+    def plain(self, items: Items) -> Tensor:
+        """What the features that meet in pairs are linear in, where doses tell nothing.
+
+        Shape (U, r + 256): first the UR, so that the product of two is the kernel's likeness.
+        """
+        codes = self._codes[items.perturbagens]
+        likeness = items.features / math.sqrt(self._rank)
+        own = torch.where(items.known > 0, OWN**0.5, 1.0).to(codes)
+        return torch.cat([likeness, codes * own], dim=1)
+
+    def forms(self, weights: Tensor) -> Tensor:
+        """Pairs by weights of their features, (features, F), as forms of two of `plain`.
+
+        Shape (r + 256, F, r + 256), symmetric in the first and the last.
+        """
+        whole = weights.new_empty(len(self._left), weights.shape[1], len(self._left))
+        for function, weight in enumerate(weights.T):
+            crossed = (self._left * weight) @ self._right.T
+            torch.add(crossed, crossed.T, out=whole[:, function])
+        return whole
+
     def _features(self, rows: Encoded) -> list[Tensor]:
         """One matrix (N, features) for each part of the kernel, in its order, columns left out."""
         places = rows.rows.places
@@ -119,12 +145,9 @@ class PriorDraws:
 
     def of_items(self, items: Items) -> list[Tensor]:
         """Random features of items for the four factors, each (U, features)."""
-        codes = self._codes[items.perturbagens]
-        likeness = items.features / math.sqrt(self._rank)
-        own = torch.where(items.known > 0, OWN**0.5, 1.0).to(codes)
-        both = torch.cat([likeness, codes * own], dim=1)
+        codes, both = self._codes[items.perturbagens], self.plain(items)
         plain = [
-            likeness @ self._likeness,
+            items.features / math.sqrt(self._rank) @ self._likeness,
             codes @ self._identity,
             both @ self._left,
             both @ self._right,

@@ -22,6 +22,7 @@ from surrogate.extra_trees import ExtraTrees
 from surrogate.gaussian_process import GaussianProcess
 from surrogate.linear import Linear
 from surrogate.nested_state import nested
+from surrogate.observed_pairs import ObservedPairs
 from surrogate.sparse_gaussian_process import SparseGaussianProcess
 from surrogate.two_hot_process import TwoHotGaussianProcess
 
@@ -66,17 +67,20 @@ def said(tiler, prefixes, first, stop, readouts=2):
     return out
 
 
-def exactly(surrogate):
+def exactly(surrogate, asked=None):
     """The same surrogate in float64."""
-    other = type(surrogate)(replace(problem(), compute=Compute(dtype="float64", threads=1)))
+    exact = replace(asked or problem(), compute=Compute(dtype="float64", threads=1))
+    other = type(surrogate)(exact)
     other.restore(surrogate.state())
     return other
 
 
-def agree(exact, tiler, tolerance=1e-4):
+def agree(exact, tiler, tolerance=1e-4, only=None):
     """Within 1e-4 of the readouts' SD (float32 `member_means` are no nearer to the truth)."""
     orders = set()
     for prefixes, run, candidates, there in tiles():
+        if only not in (None, prefixes.contexts[0]):
+            continue
         told = said(tiler, prefixes, *run).permute(1, 2, 3, 0)[:, torch.as_tensor(there)]
         whole = exact.member_means(candidates)
         torch.testing.assert_close(told, whole, rtol=0.0, atol=tolerance * SD)
@@ -163,6 +167,71 @@ def test_with_earlier_screens_there_are_no_tiles(kind):
 @pytest.mark.parametrize("kind", [DeepKernel, ExtraTrees])
 def test_what_is_no_sum_over_items_and_pairs_has_no_tiles(kind):
     assert fitted(kind).tiler(SPACE.items, (0, 1), "float32") is None
+
+
+@pytest.mark.parametrize("kind", TILEABLE)
+def test_a_tile_agrees_where_doses_tell_nothing(kind):
+    representations = problem().representations
+    alike = np.where(np.isfinite(representations.doses), 0.0, np.nan)
+    asked = replace(problem(), representations=replace(representations, doses=alike))
+    surrogate = kind(asked)
+    surrogate.fit(observations(40), np.random.default_rng(3))
+
+    agree(exactly(surrogate, asked), surrogate.tiler(SPACE.items, (0, 1), "float32"))
+
+
+@pytest.mark.parametrize("kind", TILEABLE)
+def test_a_tile_agrees_in_one_context_without_urs(kind):
+    representations = replace(
+        problem().representations,
+        perturbagens=np.zeros((9, 0)),
+        known=np.zeros(9, dtype=bool),
+        contexts=np.ones((1, 1)),
+    )
+    asked = replace(problem(), representations=representations)
+    surrogate = kind(asked)
+    training = observations(40)
+    here = replace(training.combinations, contexts=np.zeros(40, dtype=np.int64))
+    surrogate.fit(replace(training, combinations=here), np.random.default_rng(3))
+
+    tiler = surrogate.tiler(SPACE.items, (0, 1), "float32")
+    agree(exactly(surrogate, asked), tiler, only=0)
+
+
+@pytest.mark.parametrize("width", [8, 16])
+def test_an_ensembles_tile_agrees_with_little_interaction(width):
+    ensemble = fitted(Ensemble, interaction=5, width=width)
+
+    agree(exactly(ensemble), ensemble.tiler(SPACE.items, (0, 1), "float32"))
+
+
+def test_bf16_tiles_are_near_the_members_means():
+    ensemble = fitted(Ensemble)
+    members = exactly(ensemble).member_means
+    tables = EnsembleTables.of(*ensemble._known(), SPACE.items, (0, 1)).in_half()
+
+    agree(exactly(ensemble), EnsembleTiler(tables, 1, 4096), 0.05)
+    for prefixes, run, candidates, there in tiles():
+        told = said(EnsembleTiler(tables, 1, 4096), prefixes, *run).permute(1, 2, 3, 0)
+        error = told[:, torch.as_tensor(there)] - members(candidates)
+        assert error.square().mean().sqrt() < 0.01 * SD
+
+
+def test_a_committees_forms_tell_no_function_that_no_draw_needs():
+    committee = fitted(Committee)
+    tiler = committee.tiler(SPACE.items, (0, 1), "float32")
+
+    assert tiler.mixture.weights.shape[2] < 2 * tiler.members
+    assert (tiler.mixture.weights.abs().amax(dim=(0, 1)) > 0).all()
+
+
+def test_what_observed_pairs_give_is_the_same_without_a_sparse_product():
+    generator = torch.Generator().manual_seed(0)
+    places = torch.randint(0, 8, (20, 3), generator=generator)
+    observed = ObservedPairs(places, torch.randn(20, 4, generator=generator), 7)
+    alike = torch.randn(5, 7, generator=generator)
+
+    torch.testing.assert_close(observed(alike), observed.added_up(alike))
 
 
 def test_all_members_at_once_say_what_they_say_one_by_one():
