@@ -18,8 +18,10 @@ from scipy.stats import beta
 from loop.calibration import tailed_quantile
 from loop.domain.goal import Readout, smaller_is_better
 from loop.domain.plate import Plate, Role
+from loop.forecast import HITS
 from loop.rounds import judged
 from loop.standing import Record
+from loop.status import RoundLine
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"
 
@@ -98,6 +100,39 @@ def progress_curve(record: Record) -> str:
             axes.plot(wells, k / n * wells, "--", color=_GREY, label=f"random ({n} audit wells)")
         axes.set_xlabel("perturbations tested")
         axes.set_ylabel("hits")
+        axes.legend(frameon=False)
+        return _svg(figure)
+
+
+def forecast_bars(lines: Sequence[RoundLine]) -> str:
+    """What each round was expected to bring, with its 90 % interval, against what came.
+
+    Of the rounds that have a forecast; what came is left out where it is not measured yet.
+    """
+    with _style():
+        figure, axes = _axes()
+        for line in lines:
+            told = line.forecast if line.came is None else line.came.forecast
+            if told is None:
+                continue
+            bars = [[told.value - told.low], [told.high - told.value]]
+            axes.errorbar([line.number], [told.value], yerr=bars, fmt="s", color=_BLUE, capsize=4)
+            if told.random is not None:
+                axes.plot([line.number], [told.random], "_", color=_GREY, markersize=14)
+            if line.came is not None:
+                axes.plot([line.number], [line.came.value], "o", color=_ORANGE)
+        for marker, colour, label in (
+            ("s", _BLUE, "expected (90 %)"),
+            ("o", _ORANGE, "came"),
+            ("_", _GREY, "as many at random"),
+        ):
+            axes.plot([], [], marker, color=colour, label=label)
+        axes.set_xticks([line.number for line in lines])
+        units = {line.forecast.unit for line in lines if line.forecast is not None}
+        hits = units == {HITS}
+        axes.set_ylabel("hits of the round" if hits else "gain over the best before")
+        axes.set_xlabel("round")
+        axes.set_ylim(bottom=0)
         axes.legend(frameon=False)
         return _svg(figure)
 

@@ -1,19 +1,25 @@
 """Use case: write the report of a campaign."""
 
 import errno
+import math
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from loop.advice import outlook, span
+from loop.domain.batch import Choice, PredictedReadout
 from loop.domain.errors import StorageFullError, UnreadableFileError
 from loop.domain.perturbation import Perturbation
 from loop.honesty import tails, warnings
+from loop.outlook import kept
 from loop.provided import Services
 from loop.report import figures
 from loop.standing import Record, read_record
-from loop.status import round_lines
+from loop.status import RoundLine, round_lines
 
 _PLATES_SHOWN = 12
 _HITS_SHOWN = 30
@@ -30,6 +36,7 @@ def write_report(services: Services, name: str, output: Path) -> Path:
     with services.storage.reading() as work:
         record = read_record(work, name)
         log = work.log.of(name)
+    lines = round_lines(record)
     environment = Environment(
         loader=PackageLoader("loop.report", "."),
         autoescape=select_autoescape(default=True),
@@ -41,9 +48,14 @@ def write_report(services: Services, name: str, output: Path) -> Path:
         campaign=record.campaign,
         record=record,
         notes=[*record.observed.notes, *warnings(record), *_tails(record)],
-        rounds=round_lines(record),
+        outlook=outlook(record),
+        forecasts_kept=kept(record),
+        rounds=lines,
+        span=span,
+        two_sided=_two_sided(record),
         hits=_top_hits(record),
-        plots=_plots(record),
+        open_batch=record.open_batch,
+        plots=_plots(record, lines),
         plates=_plates(record),
         plates_in_all=sum(len(each.plates) for each in record.dispatches),
         log=log[-20:],
@@ -72,7 +84,12 @@ def _tails(record: Record) -> list[str]:
     return [] if sentence is None else [sentence]
 
 
-def _plots(record: Record) -> list[tuple[str, str, Markup]]:
+def _two_sided(record: Record) -> bool:
+    readout = record.campaign.readout
+    return math.isfinite(readout.low) and math.isfinite(readout.high)
+
+
+def _plots(record: Record, lines: Sequence[RoundLine]) -> list[tuple[str, str, Markup]]:
     """Title, explanation and SVG of each plot that there are data for."""
     readout = record.campaign.readout
     plots: list[tuple[str, str, str]] = []
@@ -81,6 +98,9 @@ def _plots(record: Record) -> list[tuple[str, str, Markup]]:
         plots.append(("Progress", why, figures.progress_curve(record)))
     elif record.tested:
         plots.append(("Progress", "The best value found so far.", figures.best_curve(record)))
+    if any(line.forecast is not None for line in lines):
+        why = "What each round was expected to bring before it was measured, and what came."
+        plots.append(("Forecasts", why, figures.forecast_bars(lines)))
     points = figures.predicted_points(record)
     if points:
         why = "Each point was predicted before it was measured; bars are 90 % intervals."
@@ -111,13 +131,30 @@ def _plates(record: Record) -> list[Markup]:
     return shown
 
 
-def _top_hits(record: Record) -> list[tuple[Perturbation, float, int]]:
-    """The hits farthest past a threshold, with value and replicates."""
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A hit, and how it came to be measured: the round, what chose it, what was believed before."""
+
+    perturbation: Perturbation
+    value: float
+    replicates: int
+    round: int | None
+    choice: Choice | None
+    belief: PredictedReadout | None
+
+
+def _top_hits(record: Record) -> list[Hit]:
+    """The hits farthest past a threshold."""
     readout = record.campaign.readout
+    chosen = {
+        c.perturbation.key: (batch.number, c) for batch in record.batches for c in batch.choices
+    }
     rows = []
     for each in record.hits:
         found = record.observed.by_key[each.key][readout.name]
         past = max(found.mean - readout.high, readout.low - found.mean)
-        rows.append((past, each, found.mean, found.replicates))
-    rows.sort(key=lambda row: (-row[0], row[1].key))
-    return [(each, value, replicates) for _, each, value, replicates in rows[:_HITS_SHOWN]]
+        number, choice = chosen.get(each.key, (None, None))
+        belief = None if choice is None else choice.belief.get(readout.name)
+        rows.append((past, Hit(each, found.mean, found.replicates, number, choice, belief)))
+    rows.sort(key=lambda row: (-row[0], row[1].perturbation.key))
+    return [hit for _, hit in rows[:_HITS_SHOWN]]

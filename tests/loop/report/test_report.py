@@ -5,7 +5,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from loop.advice import advice, outlook, span
 from loop.domain.errors import CampaignNotFoundError, StorageFullError, UnreadableFileError
+from loop.outlook import came, kept
 from loop.report.write import write_report
 from loop.review import reject
 from tests.loop.campaigning import TINY, bench
@@ -93,10 +95,11 @@ def test_a_page_needs_nothing_else_and_holds_the_numbers(measured, tmp_path):
     for snapshot in record.snapshots:
         assert snapshot.id[:12] in read.words
         assert snapshot.verdict in read.words
-    for title in ("Progress", "Belief against measurement", "Calibration", "Plates", "Log"):
+    plots = ("Progress", "Forecasts", "Belief against measurement", "Calibration")
+    for title in (*plots, "Plates", "Log"):
         assert title in read.words
-    # Three plots and two plates.
-    assert len(svgs(html)) == 5
+    # Four plots and two plates.
+    assert len(svgs(html)) == 6
     for plate in (each for batch in record.batches for each in measured.plates(batch.id)):
         assert plate.id in html
     assert "hits found" in read.words
@@ -246,3 +249,41 @@ def test_the_numbers_of_a_round_are_those_of_its_scores(measured, tmp_path):
     scores = measured.record.batches[-1].scores
     assert f"{scores.rmse:.3g}" in read.words
     assert f"{100 * scores.coverage90:.0f} %" in read.words
+
+
+def test_what_was_expected_of_a_round_stands_beside_what_came(measured, tmp_path):
+    read, _ = page(measured, tmp_path)
+    record = measured.record
+    found = came(record, record.batches[-1])
+    assert f"{span(found.forecast)} {found.value:.3g}" in read.words
+    assert outlook(record) in read.words
+    held, told = kept(record)
+    assert f"Forecasts: {held} of {told} 90 % intervals held what came." in read.words
+
+
+def test_hits_are_told_tail_by_tail_and_with_how_they_were_found(measured, tmp_path):
+    read, _ = page(measured, tmp_path)
+    record = measured.record
+    values = [record.observed.value(each.key, "gi") for each in record.hits]
+    low = sum(value < 0 for value in values)
+    assert f"{len(values)} {low} / {len(values) - low}" in read.words
+    believed = {c.perturbation.key: c.belief["gi"] for c in record.batches[-1].choices}
+    [told] = [b for key, b in believed.items() if key in strongest(record)][:1]
+    assert f"{told.mean:.3g} ({told.low:.3g} to {told.high:.3g})" in read.words
+
+
+def strongest(record):
+    """The key of the hit of the last round that lies farthest out."""
+    last = {choice.perturbation.key for choice in record.batches[-1].choices}
+    mine = [each for each in record.hits if each.key in last]
+    return {max(mine, key=lambda each: abs(record.observed.value(each.key, "gi"))).key}
+
+
+def test_the_open_batch_is_shown_choice_by_choice(measured, tmp_path):
+    batch = measured.propose()
+    read, _ = page(measured, tmp_path)
+    assert f"Its {len(batch.choices)} choices, and why" in read.words
+    for choice in batch.choices:
+        assert choice.perturbation.key in read.words
+        assert choice.reason in read.words
+    assert advice(measured.record, batch) in read.words
