@@ -2,6 +2,7 @@
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 BAYBE  ?= baybe==0.15.0
+AX     ?= ax-platform==1.3.1
 BIN    := .venv/bin
 
 DECISIONS := benchmarks/decision_quality.py
@@ -52,14 +53,20 @@ bench: install
 bench-decisions: install
 	$(BIN)/python $(DECISIONS) --markdown build/decision_quality.md --plot build/decision_quality.png
 
-# BayBE needs an environment of its own; without it, that peer is told as refused.
-bench-peers: build/peers/ready
+# BayBE and Ax need environments of their own; without them, those peers are told as refused.
+bench-peers: build/peers/ready build/ax/ready
 
 build/peers/ready:
 	$(PYTHON) -m venv build/peers
 	build/peers/bin/pip install --quiet --disable-pip-version-check "$(TORCH)"
 	build/peers/bin/pip install --quiet --disable-pip-version-check "$(BAYBE)"
 	@touch build/peers/ready
+
+build/ax/ready:
+	$(PYTHON) -m venv build/ax
+	build/ax/bin/pip install --quiet --disable-pip-version-check "$(TORCH)"
+	build/ax/bin/pip install --quiet --disable-pip-version-check "$(AX)"
+	@touch build/ax/ready
 
 bench-gpu: install
 	@if ! $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
