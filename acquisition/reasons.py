@@ -28,7 +28,7 @@ def reasons(
     unit = f" {readout.unit}" if readout.unit else ""
     means, widths = marginals.mean.tolist(), (_NINETY * marginals.sd).tolist()
     return tuple(
-        f"Predicted {mean:.3g} ± {width:.3g}{unit} (90 % of measurements)"
+        f"Predicted {mean:.3g} ± {width:.3g}{unit} (90 % before calibration)"
         f"{clause}; {_rank(rank, listed)} {among}{brought}."
         for mean, width, clause, rank, brought in zip(
             means, widths, clauses, ranks, brings or [""] * len(means), strict=True

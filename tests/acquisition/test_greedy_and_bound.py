@@ -85,7 +85,7 @@ def test_a_reason_for_a_hit_says_prediction_chance_and_rank() -> None:
     chosen = Greedy().choose(ask(), np.random.default_rng(0))
 
     assert re.fullmatch(
-        r"Predicted -?\d\.\d+ ± \d\.\d+ sd \(90 % of measurements\), (over )?\d\d % likely "
+        r"Predicted -?\d\.\d+ ± \d\.\d+ sd \(90 % before calibration\), (over )?\d\d % likely "
         r"to pass a threshold; rank 1 of 64 candidates\.",
         chosen.reasons[0],
     )
@@ -103,6 +103,6 @@ def test_a_reason_without_unit_or_best_leaves_them_out() -> None:
     chosen = Greedy().choose(asked, np.random.default_rng(0))
 
     assert re.fullmatch(
-        r"Predicted \S+ ± \S+ \(90 % of measurements\); rank 1 of 64 candidates\.",
+        r"Predicted \S+ ± \S+ \(90 % before calibration\); rank 1 of 64 candidates\.",
         chosen.reasons[0],
     )
