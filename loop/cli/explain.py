@@ -90,7 +90,7 @@ def _legend(batch: "Batch", believed: bool) -> str:
     )
     if believed:
         told += (
-            " 90 %: where one well will lie nine times in ten, calibrated. doubt: the SD that more data "
-            "would remove."
+            " 90 %: where one well will lie nine times in ten, calibrated. doubt: the SD that "
+            "more data would remove."
         )
     return told
