@@ -139,7 +139,7 @@ def refuse_conflicts(asked: Asked, supply: Supply) -> None:
     if program.is_possible(rules):
         return
     part = smallest_conflict(program, rules)
-    raise ConflictingConstraintsError(_sentence(asked, program, part))
+    raise ConflictingConstraintsError(_sentence(asked, program, rules, part))
 
 
 def can_be_completed(limits: Limits, fixed: Combinations, supply: Supply, missing: int) -> bool:
@@ -194,15 +194,25 @@ def _plainest_first(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     return tuple(sorted(rules, key=lambda rule: -_BY_SUBTLETY.index(rule.kind)))
 
 
-def _sentence(asked: Asked, program: BatchProgram, part: Sequence[Rule]) -> str:
-    mends = [
-        _mend(asked, program, rule, [each for each in part if each is not rule]) for rule in part
-    ]
-    advice = ", or ".join(mends)
+def _sentence(
+    asked: Asked, program: BatchProgram, rules: Sequence[Rule], part: Sequence[Rule]
+) -> str:
+    advice = ", or ".join(
+        _mend(asked, program, rule, _others(program, rule, rules, part)) for rule in part
+    )
     if len(part) == 1:
         return f"{part[0].said} cannot hold with what there is to choose from; {advice}."
     said = ", ".join(rule.said for rule in part[:-1]) + f" and {part[-1].said}"
     return f"These cannot hold together: {said}; {advice}."
+
+
+def _others(
+    program: BatchProgram, rule: Rule, rules: Sequence[Rule], part: Sequence[Rule]
+) -> list[Rule]:
+    """What a rule has to give way to: all others, or its part where there is another conflict."""
+    every = [each for each in rules if each is not rule]
+    possible = program.is_possible(every)
+    return every if possible else [each for each in part if each is not rule]
 
 
 def _mend(asked: Asked, program: BatchProgram, rule: Rule, others: Sequence[Rule]) -> str:
