@@ -5,8 +5,8 @@ from torch import Tensor
 
 from loop.ports.arrays import FloatArray, IntArray
 
-_AT_ONCE = 2_000_000
-"""Numbers in an array of (boxes, candidates, readouts) at a time."""
+_AT_ONCE = 1_000_000
+"""Numbers in an array of (boxes, candidates) at a time."""
 
 
 class FrontGains:
@@ -38,8 +38,9 @@ class FrontGains:
     def __init__(
         self, observed: FloatArray, worst: FloatArray, before: Tensor, pool: Tensor
     ) -> None:
-        self._pool: FloatArray = pool.numpy()
-        draws, _, readouts = self._pool.shape
+        # Readouts first: each is a table of its own, (S, K).
+        self._pool: FloatArray = np.ascontiguousarray(pool.numpy().transpose(2, 0, 1))
+        readouts, draws, count = self._pool.shape
         lower = np.asarray(worst, dtype=np.float64)[None]
         boxes = _Boxes(lower, np.full((1, readouts), np.inf), np.zeros(1, dtype=np.int64))
         for values in front_of(observed):
@@ -47,7 +48,7 @@ class FrontGains:
         self._boxes = boxes.in_every(draws)
         for values in before.numpy().swapaxes(0, 1):
             self._boxes.cut(values)
-        self._gains = np.zeros(self._pool.shape[:2])
+        self._gains = np.zeros((draws, count))
         self._add_shares(self._boxes, 1.0)
 
     def values(self) -> FloatArray:
@@ -57,17 +58,29 @@ class FrontGains:
 
     def add(self, position: int) -> None:
         """Put a candidate on every draw's front."""
-        gone, left = self._boxes.cut(self._pool[:, position])
+        gone, left = self._boxes.cut(self._pool[:, :, position].T)
         self._add_shares(gone, -1.0)
         self._add_shares(left, 1.0)
 
     def _add_shares(self, boxes: "_Boxes", sign: float) -> None:
-        at_once = max(1, _AT_ONCE // (self._pool.shape[1] * self._pool.shape[2]))
-        for start in range(0, len(boxes.draws), at_once):
-            some = slice(start, start + at_once)
-            lower, upper = boxes.lower[some, None], boxes.upper[some, None]
-            sides = np.minimum(self._pool[boxes.draws[some]], upper) - lower
-            np.add.at(self._gains, boxes.draws[some], sign * sides.clip(min=0).prod(axis=-1))
+        """Add what lies in some boxes to the gains, or take it off."""
+        order = np.argsort(boxes.draws, kind="stable")
+        at_once = max(1, _AT_ONCE // self._gains.shape[1])
+        for start in range(0, len(order), at_once):
+            some = order[start : start + at_once]
+            draws, firsts = np.unique(boxes.draws[some], return_index=True)
+            volumes: FloatArray = np.add.reduceat(self._volumes(boxes, some), firsts, axis=0)
+            self._gains[draws] += sign * volumes
+
+    def _volumes(self, boxes: "_Boxes", some: IntArray) -> FloatArray:
+        """The volume that each candidate dominates of some boxes, shape (boxes, K)."""
+        volumes = np.ones((len(some), self._gains.shape[1]))
+        for readout, values in enumerate(self._pool):
+            lower, upper = boxes.lower[some, readout, None], boxes.upper[some, readout, None]
+            sides = np.minimum(values[boxes.draws[some]], upper)
+            sides -= lower
+            volumes *= np.maximum(sides, 0.0, out=sides)
+        return volumes
 
 
 class _Boxes:

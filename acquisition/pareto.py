@@ -33,10 +33,13 @@ class Pareto:
 
     Stage one rates a candidate by how far mean + `beta` SD stands out of the observed front, and
     keeps lists of the best for 32 trades between the readouts, so that the whole front is covered.
+    `draws` is 128 unless set: time grows with it, and with three readouts and more also with the
+    front.
     """
 
     settings: ClassVar[Mapping[str, Number]] = {
         **SCANNING,
+        "draws": Number(128, 1),
         "beta": Number(1.0, 0.0),
         "margin": Number(0.1, 0.0),
     }
