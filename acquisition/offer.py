@@ -142,19 +142,3 @@ def count_left(request: BatchRequest) -> int:
         )
         raise NotEnoughCandidatesError(msg)
     return left
-
-
-def ran_short(request: BatchRequest, found: int, survey: Survey) -> NotEnoughCandidatesError:
-    """The refusal of a batch for which too few were found, though enough are on offer."""
-    if not survey.is_whole:
-        msg = (
-            f"The batch needs {request.size:,} perturbations and {found:,} were found among the "
-            f"{len(survey):,} addresses scanned of {survey.total:,}; raise scan_limit."
-        )
-        return NotEnoughCandidatesError(msg)
-    msg = (
-        f"The batch needs {request.size:,} perturbations and max_uses = "
-        f"{request.limits.max_uses} left "
-        f"room for {found:,}; ask for fewer, or let a perturbagen occur more often."
-    )
-    return NotEnoughCandidatesError(msg)
