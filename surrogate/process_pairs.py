@@ -45,7 +45,7 @@ class AcrossDoses:
     def terms(
         self, places: Tensor, weights: Tensor, prior: PriorDraws, drawn: Tensor
     ) -> tuple[SharedPairs, ...]:
-        """Of weights of observations, (n, F), whose items are at `places`, and of prior features."""
+        """Of weights of observations, (n, F), whose items are at `places`, and of features."""
         told = _Told(self.alike, ObservedPairs(places, weights, self.alike.shape[1]))
         return (told, _Crossed(self.crossed, drawn)) if drawn.shape[1] else (told,)
 
@@ -134,7 +134,7 @@ class WithoutDoses:
     def terms(
         self, places: Tensor, weights: Tensor, prior: PriorDraws, drawn: Tensor
     ) -> tuple[SharedPairs, ...]:
-        """Of weights of observations, (n, F), whose items are at `places`, and of prior features."""
+        """Of weights of observations, (n, F), whose items are at `places`, and of features."""
         observed = ObservedPairs(self.merged[places], weights, len(self.met))
         return (_Plain(self, observed, prior.forms(drawn)),)
 
