@@ -1,9 +1,9 @@
 """Narrow a space down by its tiles, to somewhat more candidates than are wanted."""
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from acquisition.found import Found, Keeping
 from acquisition.member_rater import MemberRater, Tiling
@@ -107,8 +107,8 @@ def _keeping(size: int, tiling: Tiling, salt: int, precision: str) -> Keeping:
 
 
 def threads_of(compute: Compute) -> int:
-    """How many threads rate tiles: as many as asked for, or all cores that we may use."""
-    return compute.threads or len(os.sched_getaffinity(0))
+    """How many threads rate tiles: as many as asked for, or as many as torch would use."""
+    return compute.threads or torch.get_num_threads()
 
 
 def _answer(ask: Question, sweep: Sweep, found: Found, notes: tuple[str, ...]) -> Narrowed:

@@ -1,5 +1,6 @@
 """A sweep over the tiles of a space."""
 
+import pickle
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -145,8 +146,9 @@ def test_parts_merge_to_the_answer_of_one_sweep_in_any_order(
     shards = [range(start, stop) for start, stop in pairwise(cuts)]
 
     parts = [sweep.over(shard) for shard in data.draw(st.permutations(shards))]
+    sent = [pickle.loads(pickle.dumps(part)) for part in parts]
 
-    assert same(merge(parts, case.keeping), sweep.over())
+    assert same(merge(sent, case.keeping), sweep.over())
 
 
 def test_the_number_of_threads_does_not_change_a_bit() -> None:
@@ -156,6 +158,22 @@ def test_the_number_of_threads_does_not_change_a_bit() -> None:
 
     assert all(same(answers[0], each) for each in answers[1:])
     assert len(answers[0].marginal.addresses) == 25
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(), st.data())
+def test_a_range_of_blocks_holds_what_its_blocks_hold(case: Case, data: st.DataObject) -> None:
+    blocks = case.sweep().blocks
+    start = data.draw(st.integers(0, len(blocks)))
+    stop = data.draw(st.integers(start, len(blocks)))
+
+    tiles = [tile for at in range(start, stop) for run in blocks.tiles(at) for tile in run]
+
+    assert blocks.candidates_in(range(start, stop)) == sum(
+        blocks.candidates(at) for at in range(start, stop)
+    )
+    held = [np.maximum(each.stop - np.maximum(each.stripe.starts, each.first), 0) for each in tiles]
+    assert sum(int(each.sum()) for each in held) == blocks.candidates_in(range(start, stop))
 
 
 @pytest.mark.parametrize("rows", [1, 4, 1_000])
