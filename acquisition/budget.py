@@ -1,5 +1,7 @@
 """What the batch may still cost."""
 
+from itertools import islice
+
 import numpy as np
 
 from loop.ports.arrays import BoolArray, Combinations, FloatArray
@@ -24,7 +26,6 @@ class Budget:
         self._money = limits.money
         self._left = limits.money
         self._remaining = size
-        self._reserve: list[float] = []
         self._known: dict[tuple[int, ...], float] = {}
         self._rate = 0.0
         self.bound = False
@@ -60,31 +61,36 @@ class Budget:
         return answer
 
     def foresee(self, cheapest: Combinations) -> None:
-        """Keep enough for the remaining choices: here are as many of the cheapest candidates."""
+        """Keep enough for the remaining choices: here are as many that cost the least.
+
+        They stand in the order in which they are kept as fewer remain: those that must be in the
+        batch first, then the cheapest.
+        """
         prices = self.prices(cheapest).tolist()
         self._known = dict(zip(_names(cheapest), prices, strict=True))
-        self._reserve = sorted(prices)
 
     def suffices(self) -> bool:
         """Whether the cheapest candidates foreseen can be paid."""
-        return sum(self._reserve[: self._remaining]) <= self._left + self._rounding
+        return self._reserve(self._remaining) <= self._left + self._rounding
 
     def allowed(self, combinations: Combinations) -> BoolArray:
         """Which leave enough for the remaining choices, shape (N,)."""
-        most = self._left - sum(self._reserve[: max(self._remaining - 1, 0)])
+        most = self._left - self._reserve(max(self._remaining - 1, 0))
         return np.asarray(self.prices(combinations) <= most + self._rounding)
 
     def count(self, combination: Combinations) -> None:
         """Pay for one choice (N = 1)."""
         self._left -= float(self.prices(combination)[0])
         self._remaining -= 1
-        [name] = _names(combination)
-        if name in self._known:
-            self._reserve.remove(self._known.pop(name))
+        self._known.pop(_names(combination)[0], None)
+
+    def _reserve(self, choices: int) -> float:
+        """What so many of those that were foreseen will cost."""
+        return sum(islice(self._known.values(), choices))
 
     def ending(self) -> str:
         """That even the cheapest cost too much."""
-        cheapest = sum(self._reserve[: self._remaining])
+        cheapest = self._reserve(self._remaining)
         return (
             f", but the cheapest {self._remaining:,} choices cost {cheapest:.6g} and the budget "
             f"leaves {self._left:.6g}; ask for fewer, or raise the budget"

@@ -48,6 +48,12 @@ class GroupLimits:
         self._room = self._room - served
         self._remaining -= 1
 
+    def owing(self) -> list[tuple[BoolArray, int]]:
+        """The members, shape (P,), of each group that is owed something, and how much it is."""
+        return [
+            (self._members[at][:-1], int(self._owed[at])) for at in np.flatnonzero(self._owed > 0)
+        ]
+
     def ending(self) -> str:
         """That a group's candidates are used up, or that all others' are."""
         if self._must_serve:

@@ -46,6 +46,11 @@ class Keeper:
         for limit in self.limits:
             limit.count(combination)
 
+    def owing(self) -> list[tuple[BoolArray, int]]:
+        """The members of each group that is still owed choices, and how many."""
+        groups = (limit for limit in self.limits if isinstance(limit, GroupLimits))
+        return [each for limit in groups for each in limit.owing()]
+
     def without_budget(self) -> "Keeper":
         """The same limits, money left out; they go on counting for both."""
         other = copy.copy(self)

@@ -178,6 +178,45 @@ def test_one_group_is_served_wherever_it_can_be(
             _choose(acquisition, asked)
 
 
+@pytest.mark.parametrize(("acquisition", "goal"), ACQUISITIONS)
+@settings(max_examples=12, deadline=None)
+@given(
+    costs=st.lists(st.integers(0, 9), min_size=P, max_size=P),
+    members=st.sets(st.integers(0, P - 1), min_size=1, max_size=3),
+    size=st.integers(1, 8),
+    least=st.integers(0, 8),
+    pool=st.sampled_from([3, 2_000]),
+)
+def test_money_is_kept_back_for_a_dear_group(
+    acquisition: Acquisition,
+    goal: Goal,
+    costs: list[int],
+    members: set[int],
+    size: int,
+    least: int,
+    pool: int,
+) -> None:
+    chosen_from = {} if isinstance(acquisition, Uniform) else {"pool": pool}
+    group = _group("DDR", *members, at_least=min(least, size))
+    asked = ask(goal, size=size, settings=chosen_from)
+    limits = _limits(costs=np.array(costs, float), groups=(group,))
+    on_offer = asked.space.unrank(_on_offer(asked))
+    inside = group.members[on_offer.components].any(axis=1)
+    prices = _prices(limits, on_offer)
+    due = np.sort(prices[inside])[: group.at_least]
+    others = np.sort(np.concatenate([np.sort(prices[inside])[len(due) :], prices[~inside]]))
+    money = float(due.sum() + others[: size - len(due)].sum())
+    asked = replace(asked, limits=replace(limits, money=money))
+    if len(due) < group.at_least:
+        with pytest.raises(NotEnoughCandidatesError, match="group 'DDR'"):
+            _choose(acquisition, asked)
+        return
+
+    chosen = _choose(acquisition, asked)
+
+    assert _keeps(asked.limits, asked.space.unrank(chosen.addresses))
+
+
 def _best_by_brute_force(asked: BatchRequest, utilities: FloatArray) -> float:
     prices = _prices(asked.limits, asked.space.unrank(_on_offer(asked)))
     return max(
@@ -285,6 +324,16 @@ def test_groups_that_overlap_are_served_by_candidates_of_both_when_time_is_short
     chosen = _choose(Greedy(), asked)
 
     assert _pairs(asked, chosen) == [[2, 3], [2, 3]]  # in two contexts
+
+
+def test_groups_that_overlap_may_cost_less_than_each_by_itself() -> None:
+    groups = (_group("DDR", 2, at_least=2), _group("Wnt", 3, at_least=2))
+    costs = np.where(np.isin(np.arange(P), (2, 3)), 1.0, 0.5)
+    limits = _limits(groups=groups, costs=costs, money=4.0)
+
+    chosen = _choose(Greedy(), replace(ask(Goal.MAXIMIZE, size=2), limits=limits))
+
+    assert _pairs(ask(), chosen) == [[2, 3], [2, 3]]
 
 
 @pytest.mark.parametrize(
