@@ -197,9 +197,8 @@ def _plainest_first(rules: Iterable[Rule]) -> tuple[Rule, ...]:
 def _sentence(
     asked: Asked, program: BatchProgram, rules: Sequence[Rule], part: Sequence[Rule]
 ) -> str:
-    advice = ", or ".join(
-        _mend(asked, program, rule, _others(program, rule, rules, part)) for rule in part
-    )
+    mends = [_mend(asked, program, rule, _others(program, rule, rules, part)) for rule in part]
+    advice = ", or ".join(each for each in mends if each)
     if len(part) == 1:
         return f"{part[0].said} cannot hold with what there is to choose from; {advice}."
     said = ", ".join(rule.said for rule in part[:-1]) + f" and {part[-1].said}"
@@ -216,7 +215,7 @@ def _others(
 
 
 def _mend(asked: Asked, program: BatchProgram, rule: Rule, others: Sequence[Rule]) -> str:
-    """How far a rule has to give way so that the others could hold."""
+    """How far a rule has to give way so that the others could hold; empty where no size does."""
     if rule.kind is Kind.SIZE:
         return _mended_size(asked, program, others)
     if rule.kind is Kind.MONEY:
@@ -240,8 +239,8 @@ def _mended_size(asked: Asked, program: BatchProgram, others: Sequence[Rule]) ->
     if least is not None and least > asked.size:
         return f"{asked.size_mend} {least} or more"
     most = _up(program.least(others, Wanted(choices=-1)))
-    if most is None or most == 0:
-        return "ask for something else"
+    if not most:
+        return ""
     return f"{asked.size_mend} {-most} or less"
 
 

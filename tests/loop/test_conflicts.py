@@ -78,6 +78,12 @@ def test_the_cheapest_perturbagen_cannot_act_with_itself():
     refuse_conflicts(asked(1, costly, space), supply(space, (2,), costly, 3))
 
 
+def test_a_size_that_does_not_help_is_not_advised():
+    space = pairs(100)
+    sentence = refused(asked(8, limits(100, costs=np.ones(100), money=1.0), space), space, 100)
+    assert sentence.endswith("constraints.money = 1; raise constraints.money to 16.")
+
+
 def test_uses_bind_together_with_the_size():
     space = pairs(10)
     sentence = refused(asked(12, limits(10, max_uses=2), space), space, 10)
