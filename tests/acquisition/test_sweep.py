@@ -21,7 +21,7 @@ from acquisition.offer import Gate
 from acquisition.scan_checkpoint import Checkpoint
 from acquisition.sweep import Sweep
 from loop.domain.errors import IncompatibleError, InvalidError
-from loop.ports.arrays import IntArray
+from loop.ports.arrays import FloatArray, IntArray
 from loop.ports.engine import Limits, Progress
 from loop.space import VirtualSpace
 from tests.acquisition.brute_force import BruteForce
@@ -149,6 +149,27 @@ def test_parts_merge_to_the_answer_of_one_sweep_in_any_order(
     sent = [pickle.loads(pickle.dumps(part)) for part in parts]
 
     assert same(merge(sent, case.keeping), sweep.over())
+
+
+class Priced(Gate):
+    """A gate that takes something off, more or less for every third address."""
+
+    def charged(self, addresses: IntArray, utilities: FloatArray) -> FloatArray:
+        return utilities - (addresses % 3) / 4.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases())
+def test_what_is_kept_is_kept_by_utility_less_its_price(case: Case) -> None:
+    gate = Priced(case.space, case.excluded, Keeper(case.limits))
+    expected = case.expected()
+    priced = replace(expected, utilities=gate.charged(expected.addresses, expected.utilities))
+
+    found = replace(case.sweep(), admission=gate).over()
+
+    assert found.marginal.addresses.tolist() == priced.best(case.keeping.size)
+    for member, best in enumerate(found.by_member):
+        assert best.addresses.tolist() == expected.favourites(member, case.keeping.each)
 
 
 def test_the_number_of_threads_does_not_change_a_bit() -> None:
