@@ -212,6 +212,108 @@ def test_a_library_brings_structures_and_other_ids_for_embeddings(
     assert last["rmse"] is not None
 
 
+def two_readouts() -> str:
+    genes = [f"G{number:02d}" for number in range(12)]
+    rng = np.random.default_rng(2)
+    rows = [
+        (a, b, f"{value:.3f}", f"{0.5 * value + rng.normal():.3f}")
+        for a in genes
+        for b in genes
+        if a < b and (value := rng.normal()) is not None
+    ]
+    return csv_text([("gene_a", "gene_b", "kill", "tox"), *rows])
+
+
+@pytest.mark.parametrize(
+    ("goal", "figure", "wanted"),
+    [
+        ("pareto", "hypervolume", ("--direction", "up,down")),
+        ("reach-state", "distance", ("--target=1.0,-0.5",)),
+    ],
+)
+def test_goals_with_several_readouts_are_replayed(
+    pertloop: CommandLine, tmp_path: Path, goal: str, figure: str, wanted: tuple[str, ...]
+) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text(two_readouts(), encoding="utf-8")
+    columns = ("--perturbagens", "gene_a,gene_b", "--readout", "kill,tox", "--goal", goal)
+    plan = ("--start", 20, "--rounds", 2, "--batch", 8, "--surrogate", "linear")
+    ask = ("replay", table, *columns, *wanted, *plan, "--acquisition", goal)
+
+    document = checked(pertloop.document(*ask, "--acquisition", "random"))
+
+    assert document["settings"]["more_readouts"] == ["tox"]
+    for strategy in document["strategies"]:
+        figures = [line[figure] for line in strategy["runs"][0]["rounds"]]
+        assert None not in figures
+        assert figures == sorted(figures, reverse=goal == "reach-state")
+        assert strategy["summary"][f"{figure}_mean"] == figures[-1]
+        assert {line["best"] for line in strategy["runs"][0]["rounds"]} == {None}
+    picture = tmp_path / "curves.svg"
+    text = pertloop.text(*ask, "--plot", picture)
+    assert ("front, share" if goal == "pareto" else "nearest") in text
+    assert picture.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("goal", ["maximize", "minimize"])
+def test_extremes_are_forecast_and_judged_by_regret(
+    pertloop: CommandLine, tmp_path: Path, goal: str
+) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text(pairs(), encoding="utf-8")
+    columns = ("--perturbagens", "gene_a,gene_b", "--readout", "gi", "--goal", goal)
+    plan = ("--start", 20, "--rounds", 2, "--batch", 8, "--surrogate", "linear")
+
+    document = checked(pertloop.document("replay", table, *columns, *plan))
+
+    (strategy,) = document["strategies"]
+    rounds = strategy["runs"][0]["rounds"]
+    values = [float(row.split(",")[2]) for row in pairs().splitlines()[1:]]
+    extreme = max(values) if goal == "maximize" else min(values)
+    for line in rounds:
+        assert line["regret"] == pytest.approx(abs(extreme - line["best"]))
+        assert line["top100"] == line["wells"]
+    assert [line["forecast_gain"] is None for line in rounds] == [True, False, False]
+    assert strategy["summary"]["forecasts"] == 2
+    assert "regret" in pertloop.text("replay", table, *columns, *plan)
+
+
+def test_settings_of_acquisitions_are_named_on_the_command_line(
+    pertloop: CommandLine, tmp_path: Path
+) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text(pairs(), encoding="utf-8")
+    columns = ("--perturbagens", "gene_a,gene_b", "--readout", "gi", "--goal", "maximize")
+    plan = ("--start", 20, "--rounds", 1, "--batch", 8, "--max-uses", 2, "--surrogate", "linear")
+    bold = "upper-confidence-bound:beta=3.5"
+    ask = ("replay", table, *columns, *plan, "--acquisition", bold)
+
+    document = checked(pertloop.document(*ask, "--acquisition", "greedy"))
+
+    told = [(s["acquisition"], s["acquisition_settings"]) for s in document["strategies"]]
+    assert told == [("upper-confidence-bound", {"beta": 3.5}), ("greedy", {})]
+    assert document["settings"]["max_uses"] == 2
+    assert bold in pertloop.text(*ask)
+    refused = ("replay", table, *columns, *plan, "--acquisition")
+    assert "beat" in pertloop.refusal(*refused, "upper-confidence-bound:beat=1")
+    assert "NAME:KEY=VALUE" in pertloop.refusal(*refused, "greedy:beta")
+
+
+def test_first_wells_may_fill_the_space(pertloop: CommandLine, tmp_path: Path) -> None:
+    table, urs = tmp_path / "pairs.csv", tmp_path / "urs.npz"
+    table.write_text(pairs(), encoding="utf-8")
+    names = np.array([f"G{at:02d}" for at in range(12)])
+    np.savez(urs, id=names, go=np.random.default_rng(0).normal(size=(12, 3)))
+    columns = ("--perturbagens", "gene_a,gene_b", "--readout", "gi", "--hit", "is_hit")
+    ask = ("replay", table, *columns, "--embeddings", urs, *SMALL)
+
+    filled = checked(pertloop.document(*ask, "--first", "space-filling"))
+
+    assert filled["settings"]["first"] == "space-filling"
+    by_lot = checked(pertloop.document(*ask))
+    assert without_seconds(filled)["strategies"] != without_seconds(by_lot)["strategies"]
+
+
 def test_higher_orders_may_be_joined_in_one_column(pertloop: CommandLine, tmp_path: Path) -> None:
     names = ["+".join(f"D{k}" for k in range(6) if mask >> k & 1) for mask in range(1, 64)]
     table = tmp_path / "combos.csv"

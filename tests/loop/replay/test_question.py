@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from loop.domain.errors import CampaignFileError, InvalidError
 from loop.domain.goal import Direction, Goal
-from loop.replay.question import ask
+from loop.replay.question import Wanted, ask
 from loop.screen import Columns, read_screen
 from loop.tables import Table
 
@@ -95,3 +95,38 @@ def test_without_hits_only_the_best_is_followed():
     told = ask(screen([1.0, 2.0]), "y", Goal.MAXIMIZE)
     assert told.hits is None
     assert not told.readout.has_threshold
+
+
+def test_several_readouts_are_wanted_in_their_directions():
+    wanted = Wanted(directions=(Direction.UP, Direction.DOWN))
+    told = ask(screen(np.arange(4.0)), "y", Goal.PARETO, more=("z",), wanted=wanted)
+    assert [(each.name, each.direction) for each in told.readouts] == [
+        ("y", Direction.UP),
+        ("z", Direction.DOWN),
+    ]
+
+
+def test_a_state_is_the_target_of_each_readout():
+    wanted = Wanted(targets=(1.5, -2.0))
+    told = ask(screen(np.arange(4.0)), "y", Goal.REACH_STATE, more=("z",), wanted=wanted)
+    assert [each.target for each in told.readouts] == [1.5, -2.0]
+
+
+@pytest.mark.parametrize(
+    ("goal", "more", "wanted", "said"),
+    [
+        (Goal.REACH_STATE, (), Wanted(), "give --target"),
+        (Goal.REACH_STATE, ("z",), Wanted(targets=(1.0,)), "--target is given for 1 readouts"),
+        (Goal.PARETO, ("z",), Wanted(), "--direction up,down"),
+        (Goal.PARETO, (), Wanted(directions=(Direction.UP,)), "two or more"),
+        (
+            Goal.MAXIMIZE,
+            (),
+            Wanted(directions=(Direction.UP, Direction.UP)),
+            "--direction is given for 2 readouts but there are 1",
+        ),
+    ],
+)
+def test_what_a_goal_needs_of_its_readouts_is_asked_for(goal, more, wanted, said):
+    with pytest.raises(CampaignFileError, match=said):
+        ask(screen(np.arange(4.0)), "y", goal, more=more, wanted=wanted)
