@@ -155,6 +155,8 @@ class PosteriorBeliefs:
         means = torch.cat([means for means, _ in blocks], dim=1)
         spreads = [within for _, within in blocks if within is not None]
         within = torch.cat(spreads) if spreads else None
+        for each in (means, within[None]) if within is not None else (means,):
+            check_finite(each, combinations)
         return tuple(
             Marginals(means[..., at], None if within is None else within[:, at], noise)
             for at, noise in enumerate(self._noise_of(rows[:1]))

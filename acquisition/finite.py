@@ -24,15 +24,14 @@ def check_finite(means: Tensor, combinations: Combinations) -> None:
         member, at = places[0].tolist()
         told = means[member, at].flatten()
         value = float(told[~told.isfinite()][0])
-        raise IncompatibleError(not_finite(member, value, combinations[at : at + 1]))
+        who = member if len(means) > 1 else None
+        raise IncompatibleError(not_finite(who, value, combinations[at : at + 1]))
 
 
-def not_finite(member: int, value: float, combination: Combinations) -> str:
-    """The sentence about what a member (from 0) predicts for one perturbation (N = 1)."""
-    return (
-        f"Member {member + 1} of the surrogate predicts {value} for {_words(combination)}; "
-        "retrain it."
-    )
+def not_finite(member: int | None, value: float, combination: Combinations) -> str:
+    """What a member (from 0), or the only one, predicts for one perturbation (N = 1), in words."""
+    who = "The surrogate" if member is None else f"Member {member + 1} of the surrogate"
+    return f"{who} predicts {value} for {_words(combination)}; retrain it."
 
 
 def check_utilities(utilities: FloatArray, combinations: Combinations) -> None:

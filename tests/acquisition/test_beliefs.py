@@ -81,12 +81,14 @@ def test_a_surrogate_whose_model_is_not_botorchs_is_refused() -> None:
         beliefs_of(ModelOnly("no model"), 8, 0)
 
 
-def test_a_surrogate_that_predicts_nan_is_refused() -> None:
+@pytest.mark.parametrize("by_model", [False, True])
+def test_a_surrogate_that_predicts_nan_is_refused_with_the_member_named(by_model: bool) -> None:
     broken = LinearDraws()
-    broken.effects[0, 3] = float("nan")
+    broken.effects[2, 3] = float("nan")
+    surrogate = ModelOnly(broken.model()) if by_model else broken
 
-    with pytest.raises(IncompatibleError, match=r"Member 1 .* nan for perturbagens \[0, 3\]"):
-        ExpectedHits().choose(ask(surrogate=broken), np.random.default_rng(0))
+    with pytest.raises(IncompatibleError, match=r"Member 3 .* nan for perturbagens \[0, 3\]"):
+        ExpectedHits().choose(ask(surrogate=surrogate), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("surrogate", [LinearDraws(), ModelOnly(gaussian_process())])
