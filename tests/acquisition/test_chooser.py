@@ -100,6 +100,22 @@ def test_gains_that_are_no_numbers_are_refused(bad: float) -> None:
         PlainChooser(FixedGains(np.array([0.0, bad]))).best(np.ones(2, dtype=np.bool_))
 
 
+def test_small_steps_leave_the_number_of_threads_as_it_was() -> None:
+    before = torch.get_num_threads()
+    draws = _draws(1, 4, 5, copies=False)
+    seen: list[int] = []
+
+    class Watching(ImprovementGains):
+        def values_at(self, positions: np.ndarray) -> np.ndarray:
+            seen.append(torch.get_num_threads())
+            return super().values_at(positions)
+
+    LazyChooser(Watching(draws, draws, 0.0)).best(np.ones(5, dtype=np.bool_))
+
+    assert set(seen) == {1}
+    assert torch.get_num_threads() == before
+
+
 def test_the_chooser_is_lazy_where_gains_shrink() -> None:
     draws = _draws(1, 4, 5, copies=False)
 
