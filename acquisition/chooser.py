@@ -6,7 +6,6 @@ from typing import Protocol
 import numpy as np
 
 from acquisition.gains import Gains, ShrinkingGains
-from acquisition.one_thread import one_thread
 from loop.domain.errors import IncompatibleError
 from loop.ports.arrays import BoolArray, FloatArray, IntArray
 
@@ -81,10 +80,6 @@ class LazyChooser:
 
     def best(self, allowed: BoolArray) -> tuple[int, float]:
         """See `Chooser`."""
-        with one_thread():
-            return self._best(allowed)
-
-    def _best(self, allowed: BoolArray) -> tuple[int, float]:
         unseen = np.flatnonzero(allowed)
         bounds = _keys(self._weigh, self._bounds[unseen], unseen)
         seen, values, keys = _NOTHING, np.empty(0), np.empty(0)

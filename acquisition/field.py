@@ -1,15 +1,17 @@
 """The candidates of one pool, and the choice among them."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
 from acquisition.chooser import chooser
 from acquisition.contributions import Scale
-from acquisition.gains import Gains
+from acquisition.gains import Gains, ShrinkingGains
 from acquisition.keeper import Keeper
 from acquisition.likeness import Likeness
+from acquisition.one_thread import one_thread
 from acquisition.picks import Picks
 from acquisition.scan import Pool
 from acquisition.weighing import Weighing
@@ -41,7 +43,13 @@ class Field:
 
     def extend(self, keeper: Keeper, picks: Picks) -> None:
         """Choose greedily until the batch is full or nothing in the pool may join."""
-        gains, candidates = self.start(), self.pool.combinations
+        gains = self.start()
+        # A few candidates are looked at at once; threads would wait for each other.
+        with one_thread() if isinstance(gains, ShrinkingGains) else nullcontext():
+            self._extend(gains, keeper, picks)
+
+    def _extend(self, gains: Gains, keeper: Keeper, picks: Picks) -> None:
+        candidates = self.pool.combinations
         likeness = self._likeness()
         contest = chooser(gains, self._weighing(keeper, likeness))
         first = not len(picks)
