@@ -20,17 +20,19 @@ from loop.ports.arrays import FloatArray
 HITS = "hits"
 ENOUGH_BY_LOT = 20
 """So many audit wells tell the rate of hits by lot; with fewer the surrogate is asked."""
-FIRST_MISJUDGEMENT = 1.0
+FIRST_MISJUDGEMENT = 1.1
 """SD of log(hits that came / hits promised) in the first chosen round, after wells by lot alone."""
-LATER_MISJUDGEMENT = 0.35
+LATER_MISJUDGEMENT = 0.42
 """SD of the same in later rounds, beyond what counting hits explains, before any tells."""
 SHARED_MISJUDGEMENT = 0.32
 """SD between campaigns of what the later rounds of one have in common of it.
 
-The three were set on replays of nine screens so that nine tenths of all intervals held what came
+These were set on replays of nine screens so that nine tenths of all intervals held what came
 (`docs/propose.md`). What came of the first round tells nothing of the later ones, because the
 surrogate learns from it.
 """
+USUAL_SHIFT = -0.15
+"""Mean of that logarithm in later rounds: what is chosen for its promise promises too much."""
 _USUAL_COUNTS_FOR = 3
 _JEFFREYS = 0.5
 _DRAWS = 10_000
@@ -97,14 +99,16 @@ def chances(mean: FloatArray, sd: FloatArray, readout: Readout) -> FloatArray:
 def trust(past: Sequence[Promise]) -> tuple[float, float]:
     """Hits to come / hits promised in the next round: mean of its logarithm, and its SD.
 
-    Drawn towards 1, and as wide as earlier rounds were wide of their promises; what is usual
-    counts for three rounds. `past` are all chosen rounds in their order.
+    Drawn towards what is usual, and as wide as earlier rounds were wide of their promises; what
+    is usual counts for three rounds. `past` are all chosen rounds in their order.
     """
     if not past:
         return 0.0, FIRST_MISJUDGEMENT
     told = [_misjudged(each) for each in past[1:]]
     precision = SHARED_MISJUDGEMENT**-2 + sum(1 / (LATER_MISJUDGEMENT**2 + by) for _, by in told)
-    shift = sum(ratio / (LATER_MISJUDGEMENT**2 + by) for ratio, by in told) / precision
+    shift = USUAL_SHIFT * SHARED_MISJUDGEMENT**-2
+    shift += sum(ratio / (LATER_MISJUDGEMENT**2 + by) for ratio, by in told)
+    shift /= precision
     square = sum(max((ratio - shift) ** 2 - by, 0.0) for ratio, by in told)
     counts = _USUAL_COUNTS_FOR + len(told)
     scatter = (_USUAL_COUNTS_FOR * LATER_MISJUDGEMENT**2 + square) / counts
