@@ -27,6 +27,12 @@ class Begun:
     bend: Tensor
     pairs: Tensor
 
+    def part(self, members: slice) -> "Begun":
+        """What some of the members make of them."""
+        return Begun(
+            self.gain[members], self.offset[members], self.bend[members], self.pairs[members]
+        )
+
 
 def begun(tables: EnsembleTables, prefixes: Combinations) -> Begun:
     """Sum up R prefixes; O(M R w^2 s) time, or O(M R w q s) where w is large."""

@@ -100,6 +100,12 @@ class EnsembleTables:
             bilinear=lru_cache(maxsize=2)(bilinear),
         )
 
+    def part(self, members: slice) -> "EnsembleTables":
+        """The tables of some members, as far as tiles ask for them, in the same memory."""
+        names = ("effects", "hidden", "vectors", "outer", "inner", "linear", "last")
+        some = {name: getattr(self, name)[members] for name in names}
+        return replace(self, **some, centre=self.centre[:, members])
+
     def in_half(self) -> "EnsembleTables":
         """The same with what enters the products of tiles in bf16."""
         names = ("hidden", "vectors", "outer", "inner", "last")

@@ -20,6 +20,7 @@ from surrogate.encoding import Encoder
 from surrogate.ensemble_prefixes import Begun, begun
 from surrogate.ensemble_tables import EnsembleTables
 from surrogate.learned_ensemble import LearnedEnsemble
+from surrogate.scratch import Scratch
 from surrogate.tile_blocks import Blocks, HalfBlocks
 
 _ROWS_ON_CPU, _ROWS_ELSEWHERE = 16, 64
@@ -43,8 +44,10 @@ class EnsembleTiler:
         self._tables = tables
         self._group = group
         self._block = block
-        whole = tables.vectors.dtype == tables.effects.dtype
-        self._blocks = Blocks(tables) if whole else HalfBlocks(tables)
+        self._parts = [slice(at, at + group) for at in range(0, len(tables.inner), group)]
+        kind = Blocks if tables.vectors.dtype == tables.effects.dtype else HalfBlocks
+        scratch = Scratch()
+        self._blocks = [kind(tables.part(part), scratch) for part in self._parts]
 
     @classmethod
     def of(
@@ -93,24 +96,20 @@ class EnsembleTiler:
         return EnsembleTiler(self._tables, self._group, self._block)
 
     @torch.no_grad()
-    def begin(self, prefixes: Combinations) -> Begun:
+    def begin(self, prefixes: Combinations) -> list[Begun]:
         """Sum up R prefixes of one context; see `surrogate.ensemble_prefixes`."""
-        return begun(self._tables, prefixes)
+        whole = begun(self._tables, prefixes)
+        return [whole.part(part) for part in self._parts]
 
     @torch.no_grad()
-    def means(self, begun: object, first: int, stop: int, out: Tensor) -> None:
+    def means(self, begun: list[Begun], first: int, stop: int, out: Tensor) -> None:
         """Fill `out`, shape (R', M, stop - first, R)."""
-        if not isinstance(begun, Begun):
-            msg = f"begin gives what means takes, not {type(begun).__name__}"
-            raise TypeError(msg)
-        step = max(self._block // begun.bend.shape[2], 1)
-        for part in self._parts():
+        step = max(self._block // out.shape[3], 1)
+        for part, blocks, each in zip(self._parts, self._blocks, begun, strict=True):
+            told = out[:, part]
             for start in range(first, stop, step):
                 end = min(start + step, stop)
-                self._blocks(begun, part, start, end, out[:, part, start - first : end - first])
-
-    def _parts(self) -> list[slice]:
-        return [slice(at, at + self._group) for at in range(0, self.members, self._group)]
+                blocks(each, start, end, told[:, :, start - first : end - first])
 
     @property
     def _on_cpu(self) -> bool:

@@ -5,7 +5,6 @@ pairs {i, j} of forms that are linear in either item. For one prefix the pairs' 
 the item that comes, so a tile costs one product, whose other factor is made once a prefix.
 """
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -17,6 +16,7 @@ from torch import Tensor
 from loop.ports.arrays import Combinations
 from surrogate.item_places import ItemPlaces
 from surrogate.mixed_tiler import MixedTiler, alone, halves
+from surrogate.scratch import Scratch
 
 _ROWS, _COLUMNS = 32, 128
 
@@ -150,7 +150,7 @@ class FormTiler:
         self._forms = forms
         # Twins share these; a scan goes through the contexts one after the other.
         self._placed = [lru_cache(maxsize=2)(form.in_context) for form in forms]
-        self._memory: dict[str, Tensor] = {}
+        self._scratch = Scratch()
 
     @property
     def members(self) -> int:
@@ -198,7 +198,7 @@ class FormTiler:
         """Fill `out`, shape (R', F, stop - first, R)."""
         for each, told in zip(begun, out, strict=True):
             functions, columns, rows = told.shape
-            by_item = self._space("told", told, columns, functions * rows)
+            by_item = self._scratch("told", told, columns, functions * rows)
             whole = by_item.view(columns, functions, rows)
             torch.add(each.placed.singles[first:stop, :, None], each.offset, out=whole)
             for part, turned in zip(each.placed.shared, each.shared, strict=True):
@@ -216,15 +216,8 @@ class FormTiler:
         reached.addmm_(part.table[first:stop], turned.by_column)
         own, given = part.places, turned.looked_up
         if own is not None and given is not None and own.any_among(first, stop):
-            found = self._space("found", given, *reached.shape)
+            found = self._scratch("found", given, *reached.shape)
             reached += torch.index_select(given, 0, own.places[first:stop], out=found)
-
-    def _space(self, name: str, like: Tensor, *shape: int) -> Tensor:
-        size = math.prod(shape)
-        held = self._memory.get(name)
-        if held is None or held.numel() < size:
-            held = self._memory[name] = like.new_empty(size)
-        return held[:size].view(shape)
 
 
 def mixed_halves(

@@ -1,6 +1,5 @@
 """Tiles of draws that are mixtures of functions: each draw adds up functions told by others."""
 
-import math
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 from loop.ports.arrays import Combinations
 from surrogate.placement import Placement
+from surrogate.scratch import Scratch
 
 _NOTHING = 1e-12
 _NUMBERS = 2**19
@@ -74,7 +74,7 @@ class MixedTiler:
     def __init__(self, parts: tuple[Part, ...], mixture: Mixture) -> None:
         self.parts = parts
         self.mixture = mixture
-        self._memory = [mixture.weights.new_empty(0) for _ in range(2)]
+        self._scratch = Scratch()
 
     @property
     def members(self) -> int:
@@ -115,7 +115,9 @@ class MixedTiler:
         step = max(_NUMBERS // (functions * rows), 1)
         for start in range(first, stop, step):
             end = min(start + step, stop)
-            told = self._space(0, readouts, functions, end - start, rows)
+            told = self._scratch(
+                "told", self.mixture.weights, readouts, functions, end - start, rows
+            )
             place = 0
             for part, each in zip(self.parts, begun, strict=True):
                 part.means(each, start, end, told[:, place : place + part.members])
@@ -124,17 +126,11 @@ class MixedTiler:
 
     def _mix(self, told: Tensor, out: Tensor) -> None:
         readouts, draws, columns, rows = out.shape
-        mixed = self._space(1, readouts, draws, columns * rows)
+        mixed = self._scratch("mixed", told, readouts, draws, columns * rows)
         torch.baddbmm(
             self.mixture.centre[..., None], self.mixture.weights, told.flatten(2), out=mixed
         )
         out.copy_(mixed.view(out.shape))
-
-    def _space(self, place: int, *shape: int) -> Tensor:
-        size = math.prod(shape)
-        if self._memory[place].numel() < size:
-            self._memory[place] = self._memory[place].new_empty(size)
-        return self._memory[place][:size].view(shape)
 
 
 def alone(functions: int, sizes: Tensor, centres: Tensor) -> Mixture:

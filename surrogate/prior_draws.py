@@ -143,18 +143,20 @@ class PriorDraws:
             parts += [sums[4], (sums[5] * sums[6] - own) * 0.5**0.5]
         return parts
 
-    def of_items(self, items: Items) -> list[Tensor]:
-        """Random features of items for the four factors, each (U, features)."""
+    def of_items(self, items: Items, some: slice = slice(None)) -> list[Tensor]:
+        """Random features of items for the factors, or for `some` of them, each (U, features)."""
         codes, both = self._codes[items.perturbagens], self.plain(items)
-        plain = [
-            items.features / math.sqrt(self._rank) @ self._likeness,
-            codes @ self._identity,
-            both @ self._left,
-            both @ self._right,
+        sides = [
+            (items.features / math.sqrt(self._rank), self._likeness),
+            (codes, self._identity),
+            (both, self._left),
+            (both, self._right),
         ]
         if self._columns:
-            plain += list(items.prior @ self._views)
+            sides += [(items.prior, view) for view in self._views]
+        plain = [one @ other for one, other in sides[some]]
         if not self._doses_vary:
             return plain
-        waves = torch.cos(items.doses * self._frequencies + self._phases[:, None]) * 2**0.5
+        frequencies, phases = self._frequencies[some], self._phases[some, None]
+        waves = torch.cos(items.doses * frequencies + phases) * 2**0.5
         return [each * wave for each, wave in zip(plain, waves, strict=True)]

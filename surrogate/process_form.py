@@ -102,7 +102,7 @@ class ProcessForm:
         for start in range(0, len(self.items), _ITEMS):
             some = self.items[start : start + _ITEMS]
             like, same, _ = grams(some, self.observed.items)
-            features = self.prior.of_items(some)
+            features = self.prior.of_items(some, slice(2))
             chunk = singles[start : start + len(some)]
             torch.add(like @ by_ur, same @ by_identity, out=chunk)
             chunk[:, 1:] += features[0] @ first + features[1] @ second

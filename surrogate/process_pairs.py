@@ -35,7 +35,7 @@ class AcrossDoses:
         for start in range(0, max(len(items), 1), _ITEMS):
             some = items[start : start + _ITEMS]
             alike.append(grams(some, observed)[2])
-            crossed.append(torch.cat(prior.of_items(some)[2:4], dim=1))
+            crossed.append(torch.cat(prior.of_items(some, slice(2, 4)), dim=1))
         return cls(_edged(alike), _edged(crossed))
 
     def flops(self, functions: int) -> float:
