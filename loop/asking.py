@@ -92,13 +92,7 @@ def check_constraints(
     )
     if not asked.binds or size - len(question.references) > _left(question, known):
         return
-    supply = supply_of(
-        question.space,
-        question.orders,
-        known.taken,
-        question.limits.groups,
-        len(question.limits.uses),
-    )
+    supply = supply_of(question.space, question.orders, known.taken, question.limits)
     refuse_conflicts(asked, supply)
 
 

@@ -23,6 +23,8 @@ from loop.supply import Supply
 
 _SLACK = 1e-9
 """Relative room for sums of costs, which round."""
+_STEPS = 100
+"""Rises of the price that are looked at, from the cheapest candidate on."""
 _SOLVED, _INFEASIBLE = 0, 2
 
 _Row = tuple[dict[int, float], float]
@@ -197,7 +199,7 @@ class _Programme:
 
     def inequalities(self) -> tuple[csr_array, FloatArray]:
         """Rows that are at most their right sides, and these."""
-        rows = [*self._of_orders()]
+        rows = [*self._of_orders(), *self._of_prices()]
         for place in range(len(self._k_of)):
             rows += self._of_group(place)
         dense = np.zeros((len(rows), self._width))
@@ -214,6 +216,19 @@ class _Programme:
         return [
             ({self._all: 1.0, self._n: -most}, 0.0),
             ({self._all: -1.0, self._n: least}, 0.0),
+        ]
+
+    def _of_prices(self) -> list[_Row]:
+        """Different choices cost what the cheapest candidates do, at least: a convex sum."""
+        prices = self._supply.prices
+        if not len(prices):
+            return []
+        dearer = np.flatnonzero(np.diff(prices)) + 1
+        before = np.concatenate([[0], dearer])[:_STEPS]
+        paid = np.concatenate([[0.0], np.cumsum(prices)])
+        return [
+            ({self._n: float(prices[at]), self._cost: -1.0}, float(prices[at] * at - paid[at]))
+            for at in before.tolist()
         ]
 
     def _of_group(self, place: int) -> list[_Row]:

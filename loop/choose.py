@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from loop import plugins
+from loop.constraints import binds
 from loop.domain.campaign import FirstBatch
 from loop.domain.errors import NotEnoughCandidatesError
 from loop.domain.goal import Goal, Readout, has_one_best, smaller_is_better
@@ -17,11 +18,13 @@ from loop.draft import Draft, Selection
 from loop.lots import Lot, draw_within
 from loop.nothing_known import NothingKnown
 from loop.ports.arrays import FloatArray
-from loop.ports.engine import Acquisition, BatchRequest, Limits, Progress, silent
+from loop.ports.engine import Acquisition, BatchRequest, Chosen, Limits, Progress, silent
 from loop.question import Known, Question, audit_wells
 
 __all__ = ["Known", "Question", "Selection", "audit_wells", "best_so_far", "choose"]
 
+_ATTEMPTS = 4
+"""Batches that are begun, each with other wells by lot, before tight limits are given up."""
 _BLIND = "Drawn at random: no surrogate is trained yet, and random wells judge every later belief."
 _AUDIT = "Audit well, drawn at random from all candidates to judge the surrogate."
 
@@ -46,18 +49,38 @@ def choose(
         IncompatibleError: If an acquisition breaks the limits.
     """
     _check_left(question, known, size)
-    draft = Draft(question, known, size)
-    draft.require(question.still_required(known.taken))
-    if known.surrogate is None:
-        _choose_blindly(draft, rng, progress)
-        return draft.selection()
+    attempts = _ATTEMPTS if binds(question.limits) else 1
+    for attempt in range(attempts):
+        draft = Draft(question, known, size)
+        draft.require(question.still_required(known.taken))
+        try:
+            _fill(draft, acquisition, attempt, rng, progress)
+        except NotEnoughCandidatesError:
+            # Other wells by lot may leave a way.
+            if attempt == attempts - 1:
+                raise
+        else:
+            break
+    return draft.selection()
+
+
+def _fill(
+    draft: Draft,
+    acquisition: Acquisition,
+    attempt: int,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> None:
+    question = draft.question
+    if draft.known.surrogate is None:
+        _choose_blindly(draft, attempt, rng, progress)
+        return
     _draw_audit(draft, rng)
     _explore(draft, rng, progress)
     if draft.missing:
         request = _request(draft, draft.missing, draft.limits, question.settings)
         request = replace(request, checkpoint=question.checkpoint)
-        draft.follow(acquisition.choose(request, rng, progress), speaks=True)
-    return draft.selection()
+        draft.follow(_chosen(draft, request, acquisition, rng, progress), speaks=True)
 
 
 def _check_left(question: Question, known: Known, size: int) -> None:
@@ -80,12 +103,17 @@ def _draw_audit(draft: Draft, rng: np.random.Generator) -> None:
         _put(draft, draw_within(draft, count, rng), count, _AUDIT)
 
 
-def _choose_blindly(draft: Draft, rng: np.random.Generator, progress: Progress) -> None:
-    """As many by lot as were asked for and the limits let, the rest by a blind acquisition."""
+def _choose_blindly(
+    draft: Draft, attempt: int, rng: np.random.Generator, progress: Progress
+) -> None:
+    """As many by lot as were asked for and the limits let, the rest by a blind acquisition.
+
+    Each further attempt draws half as many by lot.
+    """
     filling = draft.question.first is FirstBatch.SPACE_FILLING
     least = min(draft.missing, audit_wells(draft.size, draft.question.audit))
     most = max(least, -(-draft.missing // 2)) if filling else draft.missing
-    for count in _halved(most, least):
+    for count in _halved(max(least, most >> attempt), least):
         lot = draw_within(draft, count, rng, patient=count == least) if count else None
         if lot is not None or count == least > 0:
             _put(draft, lot, count, _BLIND)
@@ -93,7 +121,7 @@ def _choose_blindly(draft: Draft, rng: np.random.Generator, progress: Progress) 
     if draft.missing:
         name = "space-filling" if filling else "random"
         request = _request(draft, draft.missing, draft.limits, {})
-        chosen = plugins.acquisition(name).choose(request, rng, progress)
+        chosen = _chosen(draft, request, plugins.acquisition(name), rng, progress)
         draft.follow(chosen, "No surrogate is trained yet: ")
 
 
@@ -139,6 +167,28 @@ def _explore(draft: Draft, rng: np.random.Generator, progress: Progress) -> None
         f"No choice was made to explore by {name!r}: what it chose would have left no way to keep "
         "the constraints."
     )
+
+
+def _chosen(
+    draft: Draft,
+    request: BatchRequest,
+    acquisition: Acquisition,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> Chosen:
+    """What an acquisition chooses, one after another or, where that finds no end, together."""
+    try:
+        return acquisition.choose(request, rng, progress)
+    except NotEnoughCandidatesError:
+        if draft.supply is None:
+            raise
+        # Some 0.3 s to import, for the tightest constraints only.
+        from loop.tight_choice import choose_together
+
+        chosen = choose_together(draft, request, acquisition, rng, progress)
+        if chosen is None:
+            raise
+        return chosen
 
 
 def _request(

@@ -134,7 +134,7 @@ def refuse_conflicts(asked: Asked, supply: Supply) -> None:
     """
     if not asked.binds:
         return
-    program = BatchProgram(asked.limits, supply.with_fixed(asked.references, asked.limits.groups))
+    program = BatchProgram(asked.limits, supply.with_fixed(asked.references, asked.limits))
     rules = asked.rules()
     if program.is_possible(rules):
         return
@@ -148,14 +148,14 @@ def can_be_completed(limits: Limits, fixed: Combinations, supply: Supply, missin
     Args:
         limits: Those of the whole batch.
         fixed: The part, references included.
-        supply: What the space offers, a bound from above.
+        supply: What the space offers, the part that is fixed included.
         missing: Choices still to be made.
     """
     if broken_by(limits, fixed, whole=not missing) is not None:
         return False
     if not missing or not binds(limits):
         return True
-    rest = remaining(limits, fixed)
+    rest, supply = remaining(limits, fixed), supply.without(fixed, limits)
     if rest.max_uses:
         room = np.minimum(supply.holding, rest.max_uses - rest.uses)
         supply = replace(supply, holding=room)

@@ -77,5 +77,5 @@ def check_first_batch(campaign: Campaign, index: LibraryIndex, space: CandidateS
         ("batch.size", "set batch.size to"),
     )
     if asked.binds:
-        supply = supply_of(space, library.orders, taken, limits.groups, len(library.perturbagens))
+        supply = supply_of(space, library.orders, taken, limits)
         refuse_conflicts(asked, supply)

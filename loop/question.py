@@ -69,8 +69,8 @@ class Question:
     def supply(self, taken: IntArray) -> Supply:
         """What there is to choose from, references included; `taken` as in `Known`."""
         orders = self.orders or range(self.space.slots + 1)
-        counted = supply_of(self.space, orders, taken, self.limits.groups, len(self.limits.uses))
-        return counted.with_fixed(self.references, self.limits.groups)
+        counted = supply_of(self.space, orders, taken, self.limits)
+        return counted.with_fixed(self.references, self.limits)
 
 
 def audit_wells(size: int, share: float) -> int:

@@ -46,7 +46,8 @@ def asked(size, limits, space, **told):
 
 
 def supply(space, orders, limits, perturbagens, taken=NONE):
-    return supply_of(space, orders, taken, limits.groups, perturbagens)
+    assert len(limits.uses) == perturbagens
+    return supply_of(space, orders, taken, limits)
 
 
 def pairs(perturbagens, forbidden=()):
@@ -74,7 +75,7 @@ def test_a_batch_that_costs_too_much_says_the_least_cost_and_the_largest_batch()
 def test_the_cheapest_perturbagen_cannot_act_with_itself():
     space = pairs(3)
     costly = limits(3, costs=np.array([1.0, 10.0, 100.0]), money=20.0, well_cost=0.5)
-    assert "raise constraints.money to 23" in refused(asked(2, costly, space), space, 3)
+    assert "raise constraints.money to 113" in refused(asked(2, costly, space), space, 3)
     refuse_conflicts(asked(1, costly, space), supply(space, (2,), costly, 3))
 
 
