@@ -33,7 +33,7 @@ surrogate learns from it.
 """
 USUAL_SHIFT = -0.15
 """Mean of that logarithm in later rounds: what is chosen for its promise promises too much."""
-_USUAL_COUNTS_FOR = 3
+_USUAL_COUNTS_FOR = 1
 _JEFFREYS = 0.5
 _DRAWS = 10_000
 _LOW, _HIGH = 0.05, 0.95
@@ -100,7 +100,7 @@ def trust(past: Sequence[Promise]) -> tuple[float, float]:
     """Hits to come / hits promised in the next round: mean of its logarithm, and its SD.
 
     Drawn towards what is usual, and as wide as earlier rounds were wide of their promises; what
-    is usual counts for three rounds. `past` are all chosen rounds in their order.
+    is usual counts for one round. `past` are all chosen rounds in their order.
     """
     if not past:
         return 0.0, FIRST_MISJUDGEMENT
