@@ -16,7 +16,7 @@ It never puts a smaller gain before a larger one of the same candidate, and its 
 as the batch does.
 """
 
-_FIRST_BLOCK = 64
+_FIRST_BLOCK = 16
 _NEVER = -1e300
 
 
