@@ -118,7 +118,7 @@ def test_a_must_have_of_a_rejected_batch_is_in_the_next_one(
             BOUND.with_("constraints", money=30),
             (
                 "batch.size = 12 and constraints.money = 30",
-                "set batch.size to 6 or less",
+                "set batch.size to 5 or less",
                 "money to 86",
             ),
         ),
