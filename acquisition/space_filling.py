@@ -18,6 +18,7 @@ from loop.ports.engine import BatchRequest, Chosen, Progress, silent
 _NAME = "space-filling"
 _SHARD = 32_768
 _KNOWN = 2_048
+_AT_ONCE = 64
 
 
 class SpaceFilling:
@@ -152,14 +153,12 @@ class _Field:
 
     def shun(self, others: Points) -> None:
         """Keep away from other points."""
-        lengths = others.square_lengths()
-        for at in range(len(others)):
-            self._approach(lengths[at], self._points.products(others, at))
+        for start in range(0, len(others), _AT_ONCE):
+            self._approach(others[start : start + _AT_ONCE])
 
     def leave(self, position: int) -> None:
         """Keep away from one of the candidates."""
-        products = self._points.products(self._points, position)
-        self._approach(self._lengths[position], products)
+        self._approach(self._points[position : position + 1])
 
     def farthest(self, positions: IntArray) -> tuple[int, float]:
         """The position of the farthest of some, and how far it is; of nothing, the most typical."""
@@ -171,6 +170,7 @@ class _Field:
         position = int(positions[self._nearest[positions].argmax()])
         return position, float(np.sqrt(self._nearest[position]))
 
-    def _approach(self, length: float, products: FloatArray) -> None:
-        square = (self._lengths + length - 2 * products).clip(min=0)
-        self._nearest = square if self._nearest is None else np.minimum(self._nearest, square)
+    def _approach(self, others: Points) -> None:
+        square = others.square_lengths() - 2 * self._points.products(others)
+        nearest = (square.min(axis=1) + self._lengths).clip(min=0)
+        self._nearest = nearest if self._nearest is None else np.minimum(self._nearest, nearest)

@@ -40,14 +40,18 @@ class Points:
         known = np.einsum("nd,nd->n", self.known, self.known, dtype=np.float64)
         return np.asarray(known + np.square(self.strengths).sum(axis=1))
 
-    def products(self, other: "Points", at: int) -> FloatArray:
-        """Inner products with one point of others, shape (N,); O(N (D + k^2))."""
-        total: FloatArray = (self.known @ other.known[at]).astype(np.float64)
-        for stranger, strength in zip(other.strangers[at], other.strengths[at], strict=True):
-            if strength:
-                same = self.strangers == stranger
-                total += strength * np.where(same, self.strengths, 0.0).sum(axis=1)
+    def products(self, others: "Points") -> FloatArray:
+        """Inner products with M other points, shape (N, M); O(N M (D + k^2))."""
+        total: FloatArray = (self.known @ others.known.T).astype(np.float64)
+        for name, strength in zip(self.strangers.T, self.strengths.T, strict=True):
+            for other, weight in zip(others.strangers.T, others.strengths.T, strict=True):
+                if strength.any() and weight.any():
+                    total += (name[:, None] == other) * (strength[:, None] * weight)
         return total
+
+    def __getitem__(self, rows: slice) -> "Points":
+        """Some of the points."""
+        return Points(self.known[rows], self.strangers[rows], self.strengths[rows])
 
 
 class Placing:
@@ -100,7 +104,11 @@ def _vectors(representations: Representations) -> FloatArray:
         first += view.width
     known = np.sum([view.known for view in views], axis=0)
     # A perturbagen that several views know is as long as one that a single view knows.
-    return np.asarray(np.concatenate(blocks, axis=1) / np.sqrt(np.maximum(known, 1))[:, None])
+    vectors = np.concatenate(blocks, axis=1) / np.sqrt(np.maximum(known, 1))[:, None]
+    if vectors.shape[1] <= vectors.shape[0]:
+        return np.asarray(vectors)
+    # P vectors span P directions at most: turned into those, nothing changes but the cost.
+    return np.asarray(np.linalg.qr(vectors.T, mode="r").T)
 
 
 def _unit(vectors: FloatArray, known: BoolArray) -> FloatArray:

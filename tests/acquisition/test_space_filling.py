@@ -67,7 +67,7 @@ def test_a_perturbation_is_the_sum_of_its_perturbagens_by_their_doses() -> None:
     # 1 - 1/2; 1/2 and the stranger at 1; the stranger at 1/2.
     assert _dense(points, 3)[:, [0, 3]].tolist() == [[0.5, 0.0], [0.5, 1.0], [0.0, 0.5]]
     assert points.square_lengths() == pytest.approx([0.25, 1.25, 0.25])
-    assert points.products(points, 1) == pytest.approx([0.25, 1.25, 0.5])
+    assert points.products(points[1:2])[:, 0] == pytest.approx([0.25, 1.25, 0.5])
 
 
 def test_views_count_alike_whatever_their_units() -> None:
@@ -82,6 +82,20 @@ def test_views_count_alike_whatever_their_units() -> None:
 
     assert one.known == pytest.approx(two.known, abs=1e-6)
     assert one.square_lengths().mean() == pytest.approx(1.0)
+
+
+def test_more_columns_than_perturbagens_are_turned_into_fewer_and_nothing_else() -> None:
+    wide = np.random.default_rng(0).normal(size=(4, 50))
+    known = np.ones(4, dtype=np.bool_)
+    urs = Representations(wide, known, np.zeros((1, 0)), np.zeros((4, 1)))
+    singles = Combinations(np.arange(4)[:, None], np.zeros((4, 1), np.int64), np.zeros(4, np.int64))
+    centred = wide - wide.mean(axis=0)
+
+    points = Placing(urs).points(singles)
+
+    assert points.known.shape == (4, 4)
+    expected = centred @ centred.T / np.square(centred).sum(axis=1).mean()
+    assert points.products(points) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("given", [representations(), None])
