@@ -108,7 +108,8 @@ def _vectors(representations: Representations) -> FloatArray:
     if vectors.shape[1] <= vectors.shape[0]:
         return np.asarray(vectors)
     # P vectors span P directions at most: turned into those, nothing changes but the cost.
-    return np.asarray(np.linalg.qr(vectors.T, mode="r").T)
+    _, upper = np.linalg.qr(vectors.T)
+    return np.asarray(upper.T)
 
 
 def _unit(vectors: FloatArray, known: BoolArray) -> FloatArray:
