@@ -10,8 +10,9 @@ members, hidden layers 128 wide, rates by mean + SD:
 - the same ensemble asked row by row (`member_means`), and the small networks of `evidence.md` A3,
   in a loop over members and by vmap;
 - whole scans of 100,576 pairs, all that a proposal needs of it included;
-- memory from 10^5 to 10^9 pairs, each for some seconds in a process of its own: what is scanned
-  then is a share of the space, and is said.
+- 10^8 pairs as a proposal scans them, by a cascade: seconds, audited recall, memory;
+- memory of full sweeps from 10^5 to 10^9 pairs, each for some seconds in a process of its own: what
+  is swept then is a share of the space, and is said.
 
 Rates are per second of processor time unless their names say otherwise, so that other work on the
 machine disturbs them little.
@@ -122,7 +123,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--share", type=float, default=0.25, help="of the blocks to rate")
-    parts = ("peaks", "rates", "against", "whole", "memory")
+    parts = ("peaks", "rates", "against", "whole", "cascade", "memory")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     asked = parser.parse_args()
     if asked.device.startswith("cuda") and not torch.cuda.is_available():
@@ -134,6 +135,7 @@ def main() -> None:
         "rates": lambda: rates(asked.device, asked.share),
         "against": lambda: against(asked.device),
         "whole": lambda: whole(asked.device),
+        "cascade": memory.cascades,
         "memory": memory.figures,
     }
     figures: dict[str, float] = {}

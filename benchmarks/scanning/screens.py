@@ -94,8 +94,11 @@ class Ready:
         gate = Gate(self.space, NOBODY, Keeper(Limits()))
         return Sweep(self.space, rater, gate, Keeping(POOL + POOL // 20, 1, 1), threads)
 
-    def scan(self, threads: int, precision: str = "float32", tiles: bool = True) -> Pool:
-        """A whole scan, the exact rating of what is left over included; without `tiles` by rows."""
+    def scan(self, threads: int, tiles: bool = True, limit: int = 10**12) -> Pool:
+        """A scan, the exact rating of what is left over included; without `tiles` by rows.
+
+        A space larger than `limit` is not rated whole; see `acquisition.cascade`.
+        """
         nothing = self.space.unrank(NOBODY)
         readouts, compute = (Readout("gi"),), Compute(self.screen.device, threads=threads)
         request = BatchRequest(
@@ -110,8 +113,8 @@ class Ready:
             {},
             compute=compute,
         )
-        survey = Survey(len(self.space), len(self.space), 1)
-        scan = Scan(survey, 32_768, 1, bound, None, precision)
+        survey = Survey(len(self.space), limit, 1)
+        scan = Scan(survey, 32_768, 1, bound, None)
         beliefs = self.beliefs if tiles else RowsOnly(self.ensemble, 1)
         return scan.best(request, beliefs, NOBODY, Keeper(Limits()), POOL, silent)
 
