@@ -6,6 +6,7 @@ import numpy as np
 
 from acquisition.batch_value import batch_values
 from acquisition.beliefs import Beliefs, beliefs_of
+from acquisition.cascade import Effort
 from acquisition.contributions import contributions
 from acquisition.fill import Filled, Filler
 from acquisition.offer import Survey, count_left
@@ -26,11 +27,13 @@ SCANNING: Mapping[str, Number] = {
     "scan_limit": Number(20_000_000, 1),
     "draws": Number(0, 0),
     "bf16": Number(0, 0, 1),
+    "recall": Number(0.99, 0.0, 1.0),
 }
 """Settings of every acquisition that scans: K (0: 5 q, at least 2,000), candidates rated at
-once, how many addresses are scanned at most, and joint draws from a surrogate without members, or
-mixtures of members where it has fewer than 4 q (0: 4 q, from 128 to 1,024); `bf16` 1 narrows the
-space down in that precision, where the surrogate knows tiles."""
+once, how many addresses the surrogate rates at most, and joint draws from a surrogate without
+members, or mixtures of members where it has fewer than 4 q (0: 4 q, from 128 to 1,024); `bf16` 1
+narrows the space down in that precision, where the surrogate knows tiles. In a space larger than
+`scan_limit` a student says what is worth rating, until the share `recall` of the best is found."""
 
 
 def choose_batch(
@@ -64,6 +67,7 @@ def choose_batch(
         rule.utility,
         rule.favourites,
         "bf16" if settings["bf16"] else "float32",
+        effort=Effort(recall=settings["recall"]).within(int(settings["scan_limit"])),
     )
     draws = int(settings["draws"]) or min(max(4 * request.size, 128), 1_024)
     salt = salt_from(rng)
@@ -113,6 +117,6 @@ def _values(
 
 
 def _among(scanned: int, left: int, survey: Survey) -> str:
-    if survey.is_whole:
+    if survey.is_whole or scanned == left:
         return f"{scanned:,} candidates"
     return f"the {scanned:,} candidates scanned, drawn at random from {left:.1e}"

@@ -16,12 +16,13 @@ from loop.ports.arrays import IntArray
 class Keeping:
     """What a sweep keeps: the `size` best, and the `each` best of every member.
 
-    Equal utilities are told apart by `scattered(address, salt)`.
+    Equal utilities are told apart by `scattered(address, salt)`. Below `floor` nothing is wanted.
     """
 
     size: int
     each: int
     salt: int
+    floor: float = -np.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Collector:
 
     def __init__(self, keeping: Keeping) -> None:
         self._keeping = keeping
-        self._marginal = TopList(keeping.size)
+        self._marginal = TopList(keeping.size, keeping.floor)
         self._members: list[TopList] = []
         self._rated = 0
         self._ranges: list[IntArray] = []

@@ -1,9 +1,10 @@
 """Stage one: rate every candidate of the space by itself, and keep the best in bounded memory."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from acquisition.beliefs import Beliefs
+from acquisition.cascade import Effort, cascade
 from acquisition.keeper import Keeper
 from acquisition.narrowing import Narrowed, Wish, narrowed
 from acquisition.offer import Gate, Shard, Survey, picked_shards, shards
@@ -24,7 +25,8 @@ class Scan:
     `utility` rates each candidate by itself, shape (N,); `favourites` rates it for each member,
     shape (S, N), and None keeps the marginal list only. `precision` is that of tiles, 'float32'
     or 'bf16'; what they leave over is rated one by one all the same. A scan that has lasted
-    `patience` seconds leaves in the request's checkpoint what it needs to go on after a kill.
+    `patience` seconds leaves in the request's checkpoint what it needs to go on after a kill. A
+    space of tiles that is larger than the survey is narrowed down by a cascade, with `effort`.
     """
 
     survey: Survey
@@ -34,6 +36,7 @@ class Scan:
     favourites: Utility | None
     precision: str = "float32"
     patience: float = 20.0
+    effort: Effort = field(default_factory=Effort)
 
     def best(
         self,
@@ -74,14 +77,15 @@ class Scan:
         return replace(pool, scanned=few.scanned, notes=few.notes)
 
     def _narrowed(self, ask: Question, progress: Progress) -> Narrowed | None:
-        """Where tiles can do it: somewhat more candidates than are wanted, the best among them."""
-        if not self.survey.is_whole:
-            # A space too large to be rated whole; this is where a cascade would narrow it down.
-            return None
+        """Where it can be done: somewhat more candidates than wanted, the best among them."""
         wish = Wish(self.utility, self.favourites, self.salt, self.patience)
-        return narrowed(
-            ask, wish, self.precision, lambda share, doing: progress(_NARROWED * share, doing)
-        )
+
+        def part(share: float, doing: str) -> None:
+            progress(_NARROWED * share, doing)
+
+        if not self.survey.is_whole:
+            return cascade(ask, wish, self.effort, part)
+        return narrowed(ask, wish, self.precision, part)
 
     def _looked(self, ask: Question, offered: Iterable[Shard], progress: Progress) -> Pool:
         lists = PoolLists(ask, self.salt, self.utility, self.favourites)

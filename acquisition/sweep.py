@@ -105,7 +105,7 @@ class _Walk:
 
     def run(self, rated: int, total: int, progress: Progress, asked: range) -> None:
         """Rate what is left; `rated` of `total` candidates are behind us."""
-        with _one_thread_in_torch(), ThreadPoolExecutor(self._threads) as pool:
+        with one_thread_in_torch(), ThreadPoolExecutor(self._threads) as pool:
             raters = [self._sweep.rater, *self._twins()]
             workers = [pool.submit(self._work, rater) for rater in raters]
             try:
@@ -260,7 +260,8 @@ def _left(asked: range, saved: Found | None) -> list[int]:
 
 
 @contextmanager
-def _one_thread_in_torch() -> Iterator[None]:
+def one_thread_in_torch() -> Iterator[None]:
+    """Let torch use one thread inside, for several of ours compute side by side."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
