@@ -308,7 +308,9 @@ def parse_campaign(text: str, name: str) -> CampaignFile:
     try:
         return CampaignFile.model_validate(raw)
     except ValidationError as error:
-        raise CampaignFileError(f"{name}: {_sentence(error.errors()[0])}") from error
+        # A key that is unknown says more than one that is missing: it may be that one, misspelled.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise CampaignFileError(f"{name}: {_sentence(first)}") from error
 
 
 def _list_sections(raw: dict[str, Any]) -> None:
