@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acquisition.budget import Budget
+from acquisition.exchange_rate import exchange_rate
 from acquisition.expected_hits import ExpectedHits
 from acquisition.expected_improvement import LogExpectedImprovement
 from acquisition.greedy import Greedy
@@ -25,6 +26,7 @@ from loop.domain.goal import Goal
 from loop.ports.arrays import Combinations, FloatArray, IntArray
 from loop.ports.engine import Acquisition, BatchRequest, Chosen, Group, Limits
 from tests.acquisition.asking import ask
+from tests.acquisition.linear_draws import LinearDraws
 from tests.acquisition.small_space import SmallSpace
 
 P = 9
@@ -279,6 +281,39 @@ def test_a_space_too_large_for_the_short_list_is_scanned_again_at_a_price() -> N
     # Nine in ten of the short list of the plain choice cost 16, of which 60 buys three.
     assert prices.sum() <= 60.0
     assert chosen.scores.sum() > 10 * 2.0
+
+
+@pytest.mark.parametrize(("seed", "leaning"), [(0, 0.0), (1, 1.0), (2, -1.0)])
+def test_the_short_list_loses_nothing_of_what_the_whole_space_would_give_for_the_money(
+    seed: int, leaning: float
+) -> None:
+    """Costs may have nothing to do with worth, rise with it, or fall."""
+    many, size = 120, 32
+    space, members = SmallSpace(many, 1), LinearDraws(many)
+    every = space.unrank(np.arange(2, len(space)))  # what is neither forbidden nor its neighbour
+    worth = members.effects.mean(dim=0).numpy()
+    costs = np.exp(np.random.default_rng(seed).normal(size=many) + leaning * worth)
+    utilities = members.member_means(every).mean(dim=0)[:, 0].numpy()
+    prices = costs[every.components].sum(axis=1)
+    plain = prices[np.argsort(-utilities)[:size]].sum()
+    money = float(0.6 * np.sort(prices)[:size].sum() + 0.4 * plain)
+    rate = exchange_rate(utilities, prices, size, money)
+    wanted = np.argsort(rate * prices - utilities)[:size]
+    asked = ask(
+        Goal.MAXIMIZE,
+        space=space,
+        surrogate=members,
+        taken=np.arange(2),
+        pending=space.unrank(np.arange(0)),
+        size=size,
+        limits=Limits(costs=costs, money=money),
+        settings={"pool": 500},
+    )
+
+    chosen = _choose(Greedy(), asked)
+
+    assert chosen.scores.sum() >= utilities[wanted].sum() - 1e-4
+    assert prices[chosen.addresses - 2].sum() <= money + 1e-6
 
 
 class _CostlyIsGood:
