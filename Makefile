@@ -37,7 +37,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --explicit-package-bases $(DECISIONS) benchmarks/decisions
+	$(BIN)/mypy --explicit-package-bases $(DECISIONS) benchmarks/decisions benchmarks/batch.py benchmarks/choosing
 	$(BIN)/lint-imports
 
 serve:
