@@ -209,6 +209,7 @@ class _Cascade:
         held = int(self._space.permitted(self._space.unrank(self._ask.excluded)).sum())
         scanned = self._space.on_offer() - held
         outside = gaps(list(self._spans.values()), len(self._space))
+        self._steps.part(1.0, "")
         note = said(plan.students, scanned, rated, recall, self._effort.recall)
         return Narrowed(self._kept.addresses, outside, scanned, (note,))
 
