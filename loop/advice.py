@@ -6,7 +6,7 @@ import numpy as np
 
 from loop.domain.batch import AWAITING_DATA, Batch, Forecast
 from loop.forecast import HITS
-from loop.outlook import Came, came, chosen, fresh, hits_among, value_of
+from loop.outlook import Came, came, chosen, fresh, hits_among, made, value_of
 from loop.standing import Record
 
 ROUNDS_BEFORE_ADVICE = 2
@@ -16,6 +16,7 @@ TIMES_CHANCE = 2.0
 POOR_SHARE = 1 / 3
 """Fewer hits a well than this share of the best round's are worth a thought about stopping."""
 _FEW = 10
+_TOLD = 5
 
 
 def advice(record: Record, batch: Batch) -> str | None:
@@ -39,10 +40,10 @@ def advice(record: Record, batch: Batch) -> str | None:
 
 def outlook(record: Record) -> str | None:
     """The advice of the open batch, or what came of the newest that has a forecast."""
-    for batch in reversed(record.batches):
+    for batch in reversed(made(record)):
         found = came(record, batch)
         if found is not None:
-            return _looking_back(batch, found)
+            return " ".join([_looking_back(batch, found), *_trend(record, batch, found)])
         if batch.state in AWAITING_DATA and batch.forecast is not None:
             return advice(record, batch)
     return None
@@ -80,6 +81,30 @@ def _looking_back(batch: Batch, found: Came) -> str:
     return said + "."
 
 
+def _trend(record: Record, batch: Batch, found: Came) -> list[str]:
+    """What the newest rounds brought, and whether the last of them brought little."""
+    if found.forecast.unit != HITS:
+        return []
+    rounds = _chosen_before(record, batch.number + 1)
+    if len(rounds) < ROUNDS_BEFORE_ADVICE:
+        return []
+    brought = [f"{hits_among(record, fresh(each))}" for each in rounds[-_TOLD:]]
+    said = f"The newest rounds brought {', '.join(brought[:-1])} and {brought[-1]} hits."
+    best, which = max((_rate(record, each), each.number) for each in rounds)
+    if found.value / found.measured >= POOR_SHARE * best:
+        return [said]
+    return [said, _stop(f"A well of the last brought less than a third of one of round {which}")]
+
+
+def _chosen_before(record: Record, number: int) -> list[Batch]:
+    """Batches before one, by number, that an acquisition chose and that were measured."""
+    return [
+        each
+        for each in made(record)
+        if each.number < number and any(value_of(record, own) is not None for own in chosen(each))
+    ]
+
+
 def _wells(batch: Batch) -> str:
     count = len(fresh(batch))
     if batch.replicates > 1:
@@ -103,12 +128,7 @@ def _expected(told: Forecast) -> str:
 
 def _poor(record: Record, batch: Batch, told: Forecast) -> str | None:
     """Why stopping is worth considering; None where it is not."""
-    rounds = [
-        each
-        for each in record.batches
-        if each.number < batch.number
-        and any(value_of(record, own) is not None for own in chosen(each))
-    ]
+    rounds = _chosen_before(record, batch.number)
     if len(rounds) < ROUNDS_BEFORE_ADVICE:
         return None
     if told.unit != HITS:

@@ -65,7 +65,7 @@ def with_forecast(record: Record, batch: Batch, values: FloatArray) -> Batch:
 def promises(record: Record) -> list[Promise]:
     """What the chosen wells of each measured round promised, and what they brought."""
     found = []
-    for batch in _made(record):
+    for batch in made(record):
         measured = [each for each in chosen(batch) if value_of(record, each) is not None]
         likely = _chances(record, batch, measured)
         if measured and len(likely) == len(measured):
@@ -91,7 +91,7 @@ def came(record: Record, batch: Batch) -> Came | None:
 
 def kept(record: Record) -> tuple[int, int]:
     """How many forecasts' 90 % intervals held what came, and of how many."""
-    told = [found.inside for batch in _made(record) if (found := came(record, batch)) is not None]
+    told = [found.inside for batch in made(record) if (found := came(record, batch)) is not None]
     return sum(told), len(told)
 
 
@@ -116,7 +116,8 @@ def hits_among(record: Record, choices: Iterable[Choice]) -> int:
     return sum(value is not None and record.campaign.readout.is_hit(value) for value in values)
 
 
-def _made(record: Record) -> list[Batch]:
+def made(record: Record) -> list[Batch]:
+    """Batches that were not turned down."""
     return [batch for batch in record.batches if batch.state not in _TURNED_DOWN]
 
 
@@ -169,7 +170,7 @@ def _gained(record: Record, batch: Batch, measured: Iterable[Choice]) -> float:
 
 def _best_before(record: Record, batch: Batch) -> float | None:
     """The best value among the batches before this one."""
-    earlier = [each for each in _made(record) if each.number < batch.number]
+    earlier = [each for each in made(record) if each.number < batch.number]
     return _best(record, [choice for each in earlier for choice in each.choices])
 
 

@@ -121,6 +121,21 @@ def test_status_gives_the_advice_of_the_open_batch_and_then_what_came(desk):
     assert sum(told.rounds[-1].tails) == told.hits
 
 
+def test_looking_back_tells_the_trend_and_where_it_has_fallen(desk):
+    desk.measured(value_of=up)
+    desk.retrain()
+    assert "newest rounds" not in outlook(desk.record)
+    desk.measured(value_of=up)
+    desk.retrain()
+    told = outlook(desk.record)
+    assert told.endswith("The newest rounds brought 6 and 6 hits.")
+    desk.measured(value_of=nothing)
+    assert outlook(desk.record).endswith(
+        "The newest rounds brought 6, 6 and 0 hits. A well of the last brought less than a third "
+        "of one of round 3: stopping, or another library, is worth considering."
+    )
+
+
 def test_expected_and_came_are_short_enough_for_a_table():
     assert against(Came(27.0, 128, 128, TOLD, True)) == "31 (22 to 40), came 27"
     gain = Forecast(0.5123, 0.1, 1.25, None, "sd")

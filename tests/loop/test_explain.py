@@ -3,7 +3,7 @@ import pytest
 from loop.advice import advice
 from loop.domain.batch import ChosenBy
 from loop.evidence import Near
-from loop.explain import expected_of, explain
+from loop.explain import _ORDER, expected_of, explain
 from tests.loop.campaigning import TINY, bench
 
 
@@ -44,6 +44,10 @@ def test_the_first_batch_has_no_evidence_and_no_advice(tmp_path):
     told = explain(desk.services, desk.propose())
     assert told.advice is None
     assert {each.nearest for each in told.choices} == {None}
+
+
+def test_every_way_of_being_chosen_has_its_place():
+    assert set(_ORDER) == set(ChosenBy)
 
 
 def test_the_advice_is_that_of_the_batch(desk):
