@@ -25,9 +25,9 @@ from surrogate.tile_blocks import Blocks, HalfBlocks
 
 _ROWS_ON_CPU, _ROWS_ELSEWHERE = 16, 64
 _COLUMNS_ELSEWHERE = 1_024
-_HIDDEN_ON_CPU = 2**20
-"""Numbers of one member's hidden layer in a block: few enough for a shared cache, and so many
-that the cost of calling torch does not show (smaller blocks were slower)."""
+_BYTES_ON_CPU = 2**21
+"""Of one member's hidden layer in a block: so few that other cores leave it in the cache, and so
+many that the cost of calling torch does not show."""
 _LEAST_WIDTH = 64
 """Below it, the passes over memory take as long in bf16 as the products in float32."""
 
@@ -37,7 +37,8 @@ class EnsembleTiler:
 
     `group` members are computed at a time, and about `block` prefix-item pairs of them: on a CPU
     one member and what its cache holds, elsewhere all members and as many as pay. The last bit of
-    an answer hangs on both, but not on what was asked before.
+    an answer hangs on both, but not on what was asked before; nor on twins in other threads, if
+    torch computes with one thread in each (products of small tiles may differ with more).
     """
 
     def __init__(self, tables: EnsembleTables, group: int, block: int) -> None:
@@ -66,9 +67,10 @@ class EnsembleTiler:
         if precision == "bf16" and _half_pays(tables):
             tables = tables.in_half()
         members, _, width = tables.inner.shape
-        if tables.inner.device.type == "cpu":
-            return cls(tables, 1, max(_HIDDEN_ON_CPU // width, 64))
-        return cls(tables, members, _ROWS_ELSEWHERE * _COLUMNS_ELSEWHERE)
+        if tables.inner.device.type != "cpu":
+            return cls(tables, members, _ROWS_ELSEWHERE * _COLUMNS_ELSEWHERE)
+        pairs = _BYTES_ON_CPU // (width * tables.hidden.element_size())
+        return cls(tables, 1, max(pairs, 4 * _ROWS_ON_CPU))
 
     @property
     def members(self) -> int:

@@ -55,9 +55,12 @@ def tiles(rows=7, columns=5):
                 yield stripe.prefixes, (first, len(SPACE.items)), candidates, any_there
 
 
-def fitted(kind, **settings):
-    surrogate = kind(problem(**settings))
-    surrogate.fit(observations(40), np.random.default_rng(3))
+def fitted(kind, training=None, asked=None, **settings):
+    """Learned in few steps: whether tiles are right does not hang on how good beliefs are."""
+    few = {AdditiveLowRank: {"sweeps": 8}, ExtraTrees: {}}.get(kind, {"steps": 10})
+    asked = asked or problem()
+    surrogate = kind(replace(asked, settings={**few, **settings}))
+    surrogate.fit(training or observations(40), np.random.default_rng(3))
     return surrogate
 
 
@@ -88,6 +91,14 @@ def agree(exact, tiler, tolerance=1e-4, only=None):
     assert orders == {1, 2, 3}
 
 
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module", params=TILEABLE)
 def surrogate(request):
     return fitted(request.param)
@@ -108,8 +119,8 @@ def test_a_tile_holds_the_readouts_asked_for_in_the_order_asked(surrogate):
 
 @pytest.mark.parametrize("kind", TILEABLE)
 def test_in_float64_a_tile_agrees_to_float32(kind):
-    surrogate = kind(replace(problem(), compute=Compute(dtype="float64", threads=1)))
-    surrogate.fit(observations(40), np.random.default_rng(3))
+    exact = replace(problem(), compute=Compute(dtype="float64", threads=1))
+    surrogate = fitted(kind, asked=exact)
 
     agree(surrogate, surrogate.tiler(SPACE.items, (0, 1), "float32"), 1e-6)
 
@@ -121,13 +132,13 @@ def test_a_restored_surrogate_tells_the_same_tiles(surrogate):
     agree(exactly(surrogate), restored.tiler(SPACE.items, (0, 1), "float32"))
 
 
-def test_what_was_asked_before_and_what_twins_are_asked_changes_no_bit(surrogate):
+def test_what_was_asked_before_and_what_twins_are_asked_changes_no_bit(surrogate, one_thread):
     tiler = surrogate.tiler(SPACE.items, (0, 1), "float32")
     asked = [(prefixes, *run) for prefixes, run, _, _ in tiles()]
     first = [said(tiler, *each) for each in asked]
 
     again = [said(tiler, *each) for each in reversed(asked)]
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         both = pool.map(lambda twin: [said(twin, *each) for each in asked], (tiler, tiler.twin()))
 
     for told in (again[::-1], *both):
@@ -158,8 +169,7 @@ def test_a_prefix_of_items_that_are_not_there_is_refused(surrogate):
 
 @pytest.mark.parametrize("kind", TILEABLE)
 def test_with_earlier_screens_there_are_no_tiles(kind):
-    surrogate = kind(replace(problem(), prior=(earlier_screen(),)))
-    surrogate.fit(observations(40), np.random.default_rng(3))
+    surrogate = fitted(kind, asked=replace(problem(), prior=(earlier_screen(),)))
 
     assert surrogate.tiler(SPACE.items, (0, 1), "float32") is None
 
@@ -174,8 +184,7 @@ def test_a_tile_agrees_where_doses_tell_nothing(kind):
     representations = problem().representations
     alike = np.where(np.isfinite(representations.doses), 0.0, np.nan)
     asked = replace(problem(), representations=replace(representations, doses=alike))
-    surrogate = kind(asked)
-    surrogate.fit(observations(40), np.random.default_rng(3))
+    surrogate = fitted(kind, asked=asked)
 
     agree(exactly(surrogate, asked), surrogate.tiler(SPACE.items, (0, 1), "float32"))
 
@@ -189,10 +198,9 @@ def test_a_tile_agrees_in_one_context_without_urs(kind):
         contexts=np.ones((1, 1)),
     )
     asked = replace(problem(), representations=representations)
-    surrogate = kind(asked)
     training = observations(40)
     here = replace(training.combinations, contexts=np.zeros(40, dtype=np.int64))
-    surrogate.fit(replace(training, combinations=here), np.random.default_rng(3))
+    surrogate = fitted(kind, replace(training, combinations=here), asked)
 
     tiler = surrogate.tiler(SPACE.items, (0, 1), "float32")
     agree(exactly(surrogate, asked), tiler, only=0)
@@ -207,14 +215,15 @@ def test_an_ensembles_tile_agrees_with_little_interaction(width):
 
 def test_bf16_tiles_are_near_the_members_means():
     ensemble = fitted(Ensemble)
-    members = exactly(ensemble).member_means
     tables = EnsembleTables.of(*ensemble._known(), SPACE.items, (0, 1)).in_half()
+    tiler, errors = EnsembleTiler(tables, 1, 4096), []
 
-    agree(exactly(ensemble), EnsembleTiler(tables, 1, 4096), 0.05)
     for prefixes, run, candidates, there in tiles():
-        told = said(EnsembleTiler(tables, 1, 4096), prefixes, *run).permute(1, 2, 3, 0)
-        error = told[:, torch.as_tensor(there)] - members(candidates)
-        assert error.square().mean().sqrt() < 0.01 * SD
+        told = said(tiler, prefixes, *run).permute(1, 2, 3, 0)[:, torch.as_tensor(there)]
+        errors.append((told - ensemble.member_means(candidates)).flatten())
+
+    assert 0 < torch.cat(errors).square().mean().sqrt() < 0.01 * SD
+    assert torch.cat(errors).abs().max() < 0.05 * SD
 
 
 def test_a_committees_forms_tell_no_function_that_no_draw_needs():
