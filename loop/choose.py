@@ -15,6 +15,7 @@ from loop.domain.campaign import FirstBatch
 from loop.domain.errors import NotEnoughCandidatesError
 from loop.domain.goal import Goal, Readout, has_one_best, smaller_is_better
 from loop.draft import Draft, Selection
+from loop.drawn_choice import AmongDrawn
 from loop.lots import Lot, draw_within
 from loop.nothing_known import NothingKnown
 from loop.ports.arrays import FloatArray
@@ -121,7 +122,8 @@ def _choose_blindly(
     if draft.missing:
         name = "space-filling" if filling else "random"
         request = _request(draft, draft.missing, draft.limits, {})
-        chosen = _chosen(draft, request, plugins.acquisition(name), rng, progress)
+        blind = plugins.acquisition(name)
+        chosen = _chosen(draft, request, blind if filling else AmongDrawn(blind), rng, progress)
         draft.follow(chosen, "No surrogate is trained yet: ")
 
 

@@ -316,6 +316,24 @@ def test_where_no_draw_leaves_a_way_the_audit_share_is_named():
         ask(FITTED, 4, question=tight)
 
 
+def test_a_first_batch_within_limits_of_a_huge_space_looks_at_a_draw_of_it():
+    count = 2_000
+    space = VirtualSpace(np.ones(count, dtype=np.int64), 1, (2,), slots=2)
+    tight = Limits(
+        max_uses=1,
+        uses=np.zeros(count, dtype=np.int64),
+        costs=np.linspace(1.0, 9.0, count),
+        money=290.0,
+        groups=(Group("rare", np.arange(count) % 50 == 0, 5, 9),),
+    )
+    nothing = space.unrank(NONE)
+    question = Question(space, Goal.MAXIMIZE, (READOUT,), 0.06, {}, nothing, tight, (2,))
+    told = choose(question, Known(None, NONE, nothing), Recording(), 32, np.random.default_rng(0))
+    assert broken_by(tight, space.unrank(told.addresses)) is None
+    assert len(np.unique(told.addresses)) == 32
+    assert any("50,000 candidates" in reason for reason in told.reasons)
+
+
 def test_before_anything_is_known_a_surrogate_cannot_be_asked():
     with pytest.raises(IncompatibleError, match="Nothing has been measured yet"):
         NothingKnown().believe(NOTHING)
