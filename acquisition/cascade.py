@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from acquisition.audit import Recall, best_count, recall_of, share_needed
+from acquisition.beam import Beam
 from acquisition.dense_rows import AdmittedOnce, DenseRows
 from acquisition.exact_rating import ExactRating, Kept
-from acquisition.found import Keeping
+from acquisition.found import Best, Keeping
 from acquisition.item_numbers import ItemNumbers
 from acquisition.landmarks import Landmarks
 from acquisition.ledger import Ledger, drawn_from
@@ -25,10 +26,12 @@ from acquisition.member_rater import MemberRater
 from acquisition.narrowing import Narrowed, Wish, threads_of
 from acquisition.offer import Gate
 from acquisition.pool import Question
-from acquisition.rows_space import Admitted, RowsSpace, SomeSections
+from acquisition.rows_space import Admitted, AdmittedRows, RowsSpace, SomeSections
+from acquisition.scatter import UIntArray, scattered
 from acquisition.student import Student, StudentRater
-from acquisition.sweep import Sweep
+from acquisition.sweep import Admission, Sweep
 from acquisition.teaching import Key, Lessons, Taught, Teacher
+from acquisition.top_list import TopList
 from loop.ports.arrays import BoolArray, FloatArray, IntArray
 from loop.ports.engine import Progress, Section, TiledSpace
 
@@ -51,6 +54,9 @@ class Effort:
         listed: A section with no more addresses than this is looked at in full.
         draws: The most candidates drawn for students, of all sections together.
         shown: The most ratings of items with landmarks, likewise.
+        begun: The most candidates that are let through at first.
+        scanned: The most addresses of a section that a student looks at one by one.
+        continued: How many sets a beam looks at instead, for each order.
     """
 
     recall: float = 0.99
@@ -61,6 +67,9 @@ class Effort:
     listed: int = 100_000
     draws: int = 240_000
     shown: int = 4_000_000
+    begun: int = 1_000_000
+    scanned: int = 20_000_000_000
+    continued: int = 2_000_000_000
 
     def within(self, ratings: int) -> "Effort":
         """Less of everything where the surrogate may not rate that many."""
@@ -126,9 +135,14 @@ class _Plan:
     """Who is let through: whoever gets a score of at least `cut`, about a `share` of the space."""
 
     students: Mapping[Key, Student]
+    beams: Mapping[Section, DenseRows]
     cut: float
     share: float
     audit: "_Audit"
+
+    def scores(self) -> FloatArray:
+        """What the audit's candidates get, shape (n,)."""
+        return self.audit.scores(self.students, self.beams)
 
 
 class _Audit:
@@ -157,11 +171,19 @@ class _Audit:
             section: numbers(section, addresses[at]) for section, at in self.places.items()
         }
 
-    def scores(self, students: Mapping[Key, Student]) -> FloatArray:
-        """What students say, shape (n,); inf for those that are looked at in any case."""
+    def scores(
+        self, students: Mapping[Key, Student], beams: Mapping[Section, DenseRows]
+    ) -> FloatArray:
+        """What students say, shape (n,); inf for those that are looked at in any case.
+
+        -inf for those of which no subset is in the beam of their section, if it has one.
+        """
         scores = np.full(len(self.utilities), np.inf)
         for section, at in self.places.items():
-            scores[at] = students[section.context, section.order].scores(self.numbers[section])
+            numbers = self.numbers[section]
+            scores[at] = students[section.context, section.order].scores(numbers)
+            if section in beams:
+                scores[at[~beams[section].hold(numbers)]] = -np.inf
         return scores
 
 
@@ -203,15 +225,17 @@ class _Cascade:
         if plan is None:
             return None
         survivors, cut = self._survivors(plan)
-        passed = plan.audit.scores(plan.students) >= cut
+        scores = plan.scores()
+        passed = (scores >= cut) & (scores > -np.inf)
         rated = self._rate_all(survivors, plan, passed)
         recall = recall_of(plan.audit.utilities, passed)
         held = int(self._space.permitted(self._space.unrank(self._ask.excluded)).sum())
         scanned = self._space.on_offer() - held
         outside = gaps(list(self._spans.values()), len(self._space))
         self._steps.part(1.0, "")
-        note = said(plan.students, scanned, rated, recall, self._effort.recall)
-        return Narrowed(self._kept.addresses, outside, scanned, (note,))
+        notes = [said(plan.students, scanned, rated, recall, self._effort.recall)]
+        notes += [said_of_beam(section, beam) for section, beam in plan.beams.items()]
+        return Narrowed(self._kept.addresses, outside, scanned, tuple(notes))
 
     def _kept_at_last(self) -> Keeping:
         """Some more than wanted, for what tiles say is rounded."""
@@ -237,23 +261,43 @@ class _Cascade:
             return None
         audit = self._audited(0.2, list(drawn.values()))
         students = self._taught(lessons, drawn, 0.45)
+        beams = self._beams(students, 1)
         for attempt in range(_ATTEMPTS):
-            scores = audit.scores(students)
-            plan = _Plan(students, _cut(scores, share), share, audit)
-            recall = recall_of(audit.utilities, scores >= plan.cut)
+            scores = audit.scores(students, beams)
+            plan = _Plan(students, beams, _cut(scores, share), share, audit)
+            through = (scores >= plan.cut) & (scores > -np.inf)
+            recall = recall_of(audit.utilities, through)
             if recall.share >= effort.recall or attempt == _ATTEMPTS - 1:
                 break
             wider = self._wider(share, share_needed(audit.utilities, scores, effort.recall))
-            better = lessons.harder() if attempt else lessons
-            if lessons.landmarks >= _HARDEST:
-                better = lessons
-            if wider == share and better == lessons:
+            again = attempt > 0 and lessons.landmarks < _HARDEST
+            if wider == share and not again:
                 break
-            share, again = wider, better != lessons
-            lessons = better
+            share, lessons = wider, lessons.harder() if again else lessons
             audit = self._audited(0.5, [])
             students = self._taught(lessons, drawn, 0.55) if again else students
+            beams = self._beams(students, 2 ** (attempt + 1)) if beams else beams
         return plan
+
+    def _beams(self, students: Mapping[Key, Student], wider: int) -> Mapping[Section, DenseRows]:
+        """For each section that is too large to be looked at, where to look."""
+        beams = {}
+        for section, span in self._spans.items():
+            if section.order > 2 and len(span) > self._effort.scanned:
+                self._steps.step(0.55, "looking for what is worth continuing", 1)
+                width = max(1, wider * self._effort.continued // len(self._numbers))
+                beam = Beam(
+                    self._space,
+                    self._tiled.items,
+                    self._space.slots,
+                    self._ask.limits,
+                    width,
+                    self._wish.salt,
+                    self._threads,
+                )
+                student = students[section.context, section.order]
+                beams[section] = beam.prefixes(section, student, self._steps.part)
+        return beams
 
     def _first_lessons(self) -> Lessons:
         lessons, sections = self._effort.lessons, len(self._spans)
@@ -266,7 +310,7 @@ class _Cascade:
         total = len(self._space)
         best = best_count(self._effort.audited) / max(self._effort.audited, 1)
         share = max(self._effort.share, 6 * best, 5 * self._keeping.size / total)
-        return min(share, self._effort.most / total, 1.0)
+        return min(share, self._effort.begun / total, self._effort.most / total, 1.0)
 
     def _wider(self, share: float, needed: float) -> float:
         """Between two and four times the share, as the last audit suggests; 1 past a half."""
@@ -300,17 +344,40 @@ class _Cascade:
         self._steps.step(0.65, "letting a student look at all candidates", 1)
         size = min(total, int(_SLACK * plan.share * total) + 1_024)
         rater = StudentRater(plan.students, self._numbers)
-        floor = np.float32(plan.cut)
-        sweep = Sweep(
-            SomeSections(self._tiled, tuple(self._spans)),
-            rater,
-            Admitted(self._gate),
-            Keeping(size, 0, self._wish.salt, float(floor)),
-            self._threads,
-        )
-        best = sweep.over(progress=self._steps.part).marginal
-        cut = plan.cut if len(best.addresses) < size else float(best.utilities[-1])
-        return np.sort(best.addresses), cut
+        whole = tuple(each for each in self._spans if each not in plan.beams)
+        best = TopList(size, float(np.float32(plan.cut)))
+        if whole:
+            view = SomeSections(self._tiled, whole)
+            found = self._looked(view, rater, Admitted(self._gate), size, plan.cut)
+            best.offer(found.addresses, found.utilities, self._ties(found.addresses))
+        for section, beam in plan.beams.items():
+            starts = np.zeros(len(beam), dtype=np.int64)
+            rows = RowsSpace(
+                self._tiled.items, beam.sets, section.context, self._space.slots, starts
+            )
+            admission = AdmittedRows(rows, self._space, self._gate)
+            # A candidate stands in as many rows as it has subsets in the beam.
+            found = self._looked(rows, rater, admission, size * section.order, plan.cut)
+            addresses, first = np.unique(admission.addresses(found.addresses), return_index=True)
+            best.offer(addresses, found.utilities[first], self._ties(addresses))
+        addresses, scores = best.best()
+        cut = plan.cut if len(addresses) < size else float(scores[-1])
+        return np.sort(addresses), cut
+
+    def _looked(
+        self,
+        view: TiledSpace,
+        rater: StudentRater,
+        admission: Admission,
+        size: int,
+        cut: float,
+    ) -> Best:
+        keeping = Keeping(size, 0, self._wish.salt, float(np.float32(cut)))
+        sweep = Sweep(view, rater, admission, keeping, self._threads)
+        return sweep.over(progress=self._steps.part).marginal
+
+    def _ties(self, addresses: IntArray) -> UIntArray:
+        return scattered(addresses, self._wish.salt)
 
     # What was let through, exactly.
 
@@ -414,9 +481,17 @@ def said(
     return sentence
 
 
+def said_of_beam(section: Section, beam: DenseRows) -> str:
+    """What was left out of the look at a section."""
+    return (
+        f"Of the sets of {section.order} in context {section.context} only those that continue "
+        f"the best {len(beam):,} sets of {section.order - 1} were looked at; the audit covers all."
+    )
+
+
 def _cut(scores: FloatArray, share: float) -> float:
     """The score that a share of a uniform draw reaches; those that need no student left out."""
-    looked = scores[np.isfinite(scores)]
+    looked = scores[scores < np.inf]
     if share >= 1 or not len(looked):
         return -np.inf
-    return float(np.quantile(looked, 1 - share))
+    return float(np.quantile(looked, 1 - share, method="higher"))

@@ -42,6 +42,15 @@ class DenseRows:
             columns.append(number)
         return cls(items, codes, np.stack(columns[::-1], axis=1))
 
+    @classmethod
+    def at(cls, sets: IntArray, items: int) -> "DenseRows":
+        """Rows of given sets, item numbers of shape (H, r - 1), each once."""
+        codes = np.zeros(len(sets), dtype=np.int64)
+        for column in np.sort(sets, axis=1).T:
+            codes = codes * items + column
+        order = np.argsort(codes)
+        return cls(items, codes[order], sets[order])
+
     def __len__(self) -> int:
         """H."""
         return len(self.codes)

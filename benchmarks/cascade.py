@@ -151,13 +151,13 @@ def cascaded(items: int, order: int, threads: int) -> dict[str, float]:
     ask = Question(request, beliefs, none, Keeper(request.limits, 128), _WANTED)
     beliefs.marginals(space.unrank(np.arange(1_000)))
     steps: dict[str, float] = {}
-    last = ["", time.process_time()]
+    doing_now, since = [""], [time.process_time()]
 
     def progress(share: float, doing: str) -> None:
         now = time.process_time()
-        if last[0]:
-            steps[str(last[0])] = steps.get(str(last[0]), 0.0) + now - float(last[1])
-        last[:] = [doing, now]
+        if doing_now[0]:
+            steps[doing_now[0]] = steps.get(doing_now[0], 0.0) + now - since[0]
+        doing_now[0], since[0] = doing, now
 
     with Peak() as peak:
         wall, cpu = time.perf_counter(), time.process_time()
