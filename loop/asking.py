@@ -89,6 +89,7 @@ def check_constraints(
         (question.references, required),
         (size, wells),
         (said, "propose with --size"),
+        question.audit,
     )
     if not asked.binds or size - len(question.references) > _left(question, known):
         return
@@ -107,6 +108,7 @@ def asked_of(
     fixed: tuple[Combinations, Combinations],
     sizes: tuple[int, int],
     words: tuple[str, str],
+    share: float,
 ) -> Asked:
     """All that one batch of a campaign has to be.
 
@@ -117,6 +119,7 @@ def asked_of(
         fixed: References, and must-haves still to be measured.
         sizes: Choices, and audit wells among them.
         words: Who asked for the size, and how to ask for another.
+        share: The share that made the audit wells.
     """
     rules, lab = campaign.batch, campaign.lab
     # A plate holds no more contexts than the batch has perturbations, beside the control's.
@@ -125,7 +128,7 @@ def asked_of(
         size=sizes[0],
         size_said=words[0],
         audit=min(sizes[1], sizes[0] - len(fixed[0])),
-        audit_share=rules.audit,
+        audit_share=share,
         limits=limits,
         references=fixed[0],
         required=fixed[1],

@@ -75,6 +75,7 @@ def check_first_batch(campaign: Campaign, index: LibraryIndex, space: CandidateS
         (references, index.encode([Perturbation.parse(key) for key in also])),
         (size, audit_wells(size, rules.audit)),
         ("batch.size", "set batch.size to"),
+        rules.audit,
     )
     if asked.binds:
         supply = supply_of(space, library.orders, taken, limits)
