@@ -1,6 +1,7 @@
 import json
 import math
 from dataclasses import fields, is_dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -52,6 +53,27 @@ def test_a_surrogate_never_sees_an_unmeasured_value(table, surrogate, acquisitio
     assert np.isnan(hidden).sum() == 190 - 56
     blind = replay(replace(table, values=hidden), question, PLAN).run(tried, seed=3)
     np.testing.assert_array_equal(blind.addresses, whole.addresses)
+    assert [foretold(line) for line in blind.rounds] == [foretold(line) for line in whole.rounds]
+
+
+def foretold(line):
+    """What was said of a round before it was measured."""
+    return (line.forecast_hits, line.forecast_gain, line.forecast_low, line.forecast_high)
+
+
+def test_each_round_but_the_first_is_foretold_and_the_intervals_are_counted(table):
+    ready = replay(table, asked(table), PLAN)
+    runs = [ready.run(strategy("ensemble", "expected-hits"), seed) for seed in range(3)]
+    inside = []
+    for told in runs:
+        assert foretold(told.rounds[0]) == (None, None, None, None)
+        for before, line in pairwise(told.rounds):
+            assert 0 <= line.forecast_low <= line.forecast_hits <= line.forecast_high <= 16
+            inside.append(line.forecast_low <= line.hits - before.hits <= line.forecast_high)
+            assert line.hits_low + line.hits_high == line.hits
+    summary = summarize(runs, expectation(ready, PLAN))
+    assert summary.forecasts == 6
+    assert summary.forecast_coverage90 == pytest.approx(np.mean(inside))
 
 
 def test_the_proof_would_notice_a_surrogate_that_peeks(table):
