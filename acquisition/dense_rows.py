@@ -9,8 +9,8 @@ from acquisition.rows_space import AdmittedRows, RowsSpace
 from loop.ports.arrays import BoolArray, IntArray
 from loop.ports.engine import CandidateSpace
 
-_DENSE = 0.25
-"""The share of a row that must survive: a tile rates some four candidates in the time that one
+_DENSE = 0.15
+"""The share of a row that must survive: a tile rates some six candidates in the time that one
 takes that is gathered."""
 
 

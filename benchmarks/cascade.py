@@ -196,12 +196,12 @@ def main() -> None:
     found: dict[str, float] = {}
     for order, libraries in ((2, wanted.items), (3, wanted.triples)):
         for items in libraries:
-            found |= cascaded(items, order, wanted.threads)
+            figures = cascaded(items, order, wanted.threads)
+            found |= figures
+            for name, value in [] if wanted.json else figures.items():
+                print(f"{name:76} {value:,.4g}", flush=True)
     if wanted.json:
         print(json.dumps({"benchmark": "cascade", "figures": found}))
-        return
-    for name, value in found.items():
-        print(f"{name:76} {value:,.4g}")
 
 
 if __name__ == "__main__":

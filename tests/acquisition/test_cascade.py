@@ -9,19 +9,23 @@ from torch import Tensor
 from acquisition.audit import Recall, best_count, recall_of, share_needed
 from acquisition.beliefs import MemberBeliefs
 from acquisition.cascade import Effort, cascade
+from acquisition.exact_rating import ExactRating
+from acquisition.item_numbers import ItemNumbers
 from acquisition.keeper import Keeper
+from acquisition.landmarks import Landmarks
 from acquisition.marginals import Marginals
+from acquisition.member_rater import MemberRater
 from acquisition.narrowing import Narrowed, Wish
 from acquisition.offer import Survey
 from acquisition.pool import Question
 from acquisition.scan import Pool, Scan
-from acquisition.teaching import Lessons
+from acquisition.teaching import Lessons, landmark_sets
 from loop.domain.goal import Goal, Readout
 from loop.ports.arrays import Combinations, IntArray
 from loop.ports.engine import BatchRequest, Compute, Limits, Progress, silent
 from loop.space import VirtualSpace
 from tests.acquisition.brute_force import BruteForce
-from tests.acquisition.tiled_draws import TiledDraws
+from tests.acquisition.tiled_draws import DrawsTiler, TiledDraws
 
 SMALL = Effort(audited=2_000, lessons=Lessons(16, 6, 1_500), share=0.05, most=3_000, listed=300)
 SALT = 5
@@ -44,6 +48,24 @@ class OneByOne(TiledDraws):
 
     def tiler(self, items: Combinations, readouts: tuple[int, ...], precision: str) -> None:  # type: ignore[override]
         return None
+
+
+class EverywhereTiler(DrawsTiler):
+    """Tiles that hold for items before a prefix as well, as those of an ensemble do."""
+
+    def begin(self, prefixes: Combinations) -> object:
+        begun = super().begin(prefixes)
+        return replace(begun, last=torch.full((len(prefixes),), -1))  # type: ignore[type-var]
+
+    def twin(self) -> "EverywhereTiler":
+        return EverywhereTiler(self._draws, self._items, self._readouts, self._precision)
+
+
+class Everywhere(TiledDraws):
+    def tiler(
+        self, items: Combinations, readouts: tuple[int, ...], precision: str
+    ) -> EverywhereTiler:
+        return EverywhereTiler(self, items, readouts, precision)
 
 
 class Unlearnable(OneByOne):
@@ -134,6 +156,16 @@ CASES = {
     "triples": Case((1,) * 34, orders=(3,)),
     "pairs and triples": Case((1,) * 30, orders=(2, 3)),
     "without tiles": Case(kind=OneByOne),
+    "tiles everywhere": Case(kind=Everywhere),
+    "triples with tiles everywhere": Case((1, 2) * 17, orders=(3,), kind=Everywhere),
+    "contexts, limits and tiles everywhere": Case(
+        (1,) * 70,
+        contexts=2,
+        forbidden=[(3,), (1, 2), (4, 7)],
+        excluded=np.arange(0, 4_000, 5, dtype=np.int64),
+        limits=Limits(max_uses=1, uses=np.array([1] * 20 + [0] * 50)),
+        kind=Everywhere,
+    ),
     "by a bound": Case(utility=bound),
     "forbidden and taken": Case(
         forbidden=[(3,), (1, 2), (4, 7)], excluded=np.arange(0, 4_005, 3, dtype=np.int64)
@@ -175,13 +207,66 @@ def test_each_members_favourites_are_let_through(kind: type[TiledDraws]) -> None
     assert sum(len(each & addresses) for each in liked) >= 14
 
 
-@pytest.mark.parametrize("name", ["pairs", "triples", "two contexts"])
+@pytest.mark.parametrize("name", ["pairs", "triples with tiles everywhere", "two contexts"])
 def test_the_number_of_threads_changes_nothing(name: str) -> None:
     case = CASES[name]
     one, three = case.narrowed(), replace(case, threads=3).narrowed()
 
     assert one.addresses.tolist() == three.addresses.tolist()
     assert one.notes == three.notes
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_whole_rows_are_rated_where_tiles_hold_everywhere(order: int) -> None:
+    case = Case((1, 2) * (45 if order == 2 else 17), orders=(order,), kind=Everywhere)
+    plain = replace(case, kind=TiledDraws)
+
+    asked = [counted(case), counted(plain)]
+
+    best = set(case.expected().best(case.size))
+    for each in (case, plain):
+        assert len(best - set(each.narrowed().addresses.tolist())) <= 1
+    assert asked[0] < asked[1]
+
+
+def counted(case: Case) -> int:
+    """How many candidates the surrogate was asked about one by one."""
+    asked, ask = [0], case.draws.member_means
+
+    def counting(combinations: Combinations) -> Tensor:
+        asked[0] += len(combinations)
+        return ask(combinations)
+
+    case.draws.member_means = counting  # type: ignore[method-assign]
+    case.narrowed()
+    return asked[0]
+
+
+@pytest.mark.parametrize("order", [2, 3])
+@pytest.mark.parametrize("kind", [TiledDraws, Everywhere])
+def test_landmarks_are_rated_alike_with_tiles_and_without(
+    order: int, kind: type[TiledDraws]
+) -> None:
+    case = Case((1, 3, 2) * 6, orders=(order,), kind=kind)
+    ask = case.question()
+    numbers = ItemNumbers(case.space.items)
+    sets = landmark_sets(numbers, order - 1, 7, np.random.default_rng(0))
+    exact = ExactRating(ask.beliefs, ask.limits, mean, None)
+    landmarks = Landmarks(numbers, sets, 0, case.space.slots, exact, ask.limits)
+    tiling = ask.beliefs.tiling(case.space, "float32")
+    assert tiling is not None
+    rater = MemberRater(tiling, mean, None)
+
+    plain, tiled = landmarks.table(None, 1, idle), landmarks.table(rater, 2, idle)
+
+    assert landmarks.tiles_hold(rater) == (kind is Everywhere)
+    assert np.array_equal(np.isnan(plain), np.isnan(tiled))
+    assert np.isnan(plain).any()
+    assert np.allclose(plain, tiled, equal_nan=True)
+
+
+def idle(rated: int) -> None:
+    """Count nothing."""
 
 
 def test_another_seed_draws_other_candidates_and_finds_the_same_best() -> None:
