@@ -242,6 +242,18 @@ def counted(case: Case) -> int:
     return asked[0]
 
 
+def test_what_is_rated_and_kept_does_not_grow_with_the_space() -> None:
+    effort = replace(SMALL, recall=0.0, begun=300, most=300)
+    small, large = (Case((1,) * count, kind=OneByOne, effort=effort) for count in (90, 270))
+
+    asked = [counted(small), counted(large)]
+
+    landmarks = 16 * (270 - 90)
+    assert len(large.space) > 9 * len(small.space)
+    assert asked[1] - asked[0] < landmarks + 1_500
+    assert len(large.narrowed().addresses) < 3 * large.size + 150
+
+
 @pytest.mark.parametrize("order", [2, 3])
 @pytest.mark.parametrize("kind", [TiledDraws, Everywhere])
 def test_landmarks_are_rated_alike_with_tiles_and_without(
