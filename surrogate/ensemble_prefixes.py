@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from loop.ports.arrays import Combinations
+from loop.ports.arrays import Combinations, IntArray
 from surrogate.ensemble_tables import EnsembleTables
 
 
@@ -17,27 +18,37 @@ class Begun:
         gain: The context's factors on effects, shape (M, 1, s).
         offset: States before an item comes, and the constant of the hidden layer, (M, 1, R, s).
         bend: Below which the hidden layer keeps an item's part down, shape (M, 1, R, w).
-        pairs: From an item's vector to what it does with each prefix, shape (M, w, R s).
+        pairs: From an item's vector to what it does with each prefix, shape (M, w, R s); or else
+        crossed: What an item's left and right factors are multiplied by, shape (M, 1, R, 2q).
 
-    The last two are of the dtype of the tables' vectors.
+    The last three are of the dtype of the tables' vectors.
     """
 
     gain: Tensor
     offset: Tensor
     bend: Tensor
-    pairs: Tensor
+    pairs: Tensor | None
+    crossed: Tensor | None
 
     def part(self, members: slice) -> "Begun":
         """What some of the members make of them."""
         return Begun(
-            self.gain[members], self.offset[members], self.bend[members], self.pairs[members]
+            self.gain[members],
+            self.offset[members],
+            self.bend[members],
+            None if self.pairs is None else self.pairs[members],
+            None if self.crossed is None else self.crossed[members],
         )
 
 
 def begun(tables: EnsembleTables, prefixes: Combinations) -> Begun:
-    """Sum up R prefixes; O(M R w^2 s) time, or O(M R w q s) where w is large."""
-    places = torch.as_tensor(tables.places(prefixes), device=tables.effects.device)
-    used = places[:, : max(int((prefixes.components >= 0).sum(axis=1).max(initial=0)), 1)]
+    """Sum up R prefixes.
+
+    O(M R w (k q + s)) time, and where many items follow O(M R w^2 s), or O(M R w q s) for large w.
+    """
+    places = tables.places(prefixes)
+    filled = max(int((places < tables.places.count).sum(axis=1).max(initial=0)), 1)
+    used = torch.as_tensor(places[:, :filled], device=tables.effects.device)
     context, like = int(prefixes.contexts[0]), tables.effects
     gain, state, pair_gain, rest, at_rest = (
         each[:, context, None]
@@ -53,38 +64,43 @@ def begun(tables: EnsembleTables, prefixes: Combinations) -> Begun:
     vectors = tables.vectors[:, used].to(like)
     bend = hidden + rest
     offset = torch.baddbmm(state - at_rest + effect * gain, bend, tables.outer.to(like))
+    left, right = (
+        torch.bmm(vectors.flatten(1, 2), each).view(*vectors.shape[:3], -1)
+        for each in (tables.left, tables.right)
+    )
+    lefts, rights = left.sum(dim=2), right.sum(dim=2)
     if used.shape[1] > 1:
-        offset += _among(tables, vectors) * pair_gain @ tables.pairwise
-    whole = vectors.sum(dim=2)
-    form = tables.bilinear(context)
-    pairs = (
-        _by_factors(tables, whole, pair_gain)
-        if form is None
-        else torch.bmm(whole, form).view(*whole.shape, -1).transpose(1, 2)
-    )
+        among = lefts * rights - (left * right).sum(dim=2)
+        offset += among * pair_gain @ tables.pairwise
     kind = tables.vectors.dtype
-    return Begun(
-        gain,
-        offset[:, None],
-        bend.neg_()[:, None].to(kind),
-        pairs.to(kind, memory_format=torch.contiguous_format).flatten(2),
-    )
+    pairs = crossed = None
+    if _to_come(tables, places) < tables.few:
+        crossed = torch.cat([rights * pair_gain, lefts * pair_gain], dim=2)[:, None].to(kind)
+    else:
+        form = tables.bilinear(context)
+        whole = vectors.sum(dim=2)
+        by_item = (
+            _by_factors(tables, lefts * pair_gain, rights * pair_gain)
+            if form is None
+            else torch.bmm(whole, form).view(*whole.shape, -1).transpose(1, 2)
+        )
+        pairs = by_item.to(kind, memory_format=torch.contiguous_format).flatten(2)
+    return Begun(gain, offset[:, None], bend.neg_()[:, None].to(kind), pairs, crossed)
 
 
-def _among(tables: EnsembleTables, vectors: Tensor) -> Tensor:
-    """The pairs of each prefix, by power sums, (M, R, q)."""
-    left, right = (vectors @ each[:, None] for each in (tables.left, tables.right))
-    pairs: Tensor = left.sum(dim=2) * right.sum(dim=2) - (left * right).sum(dim=2)
-    return pairs
+def _to_come(tables: EnsembleTables, places: IntArray) -> int:
+    """How many items may follow the first of the prefixes."""
+    count = tables.places.count
+    last = np.where(places < count, places, -1).max(axis=1, initial=-1)
+    return count - 1 - int(last.min())
 
 
-def _by_factors(tables: EnsembleTables, vectors: Tensor, gain: Tensor) -> Tensor:
+def _by_factors(tables: EnsembleTables, lefts: Tensor, rights: Tensor) -> Tensor:
     """From an item's vector to what it does with each prefix, (M, w, R, s)."""
     by_member = []
-    for left, right, outer, vector, each in zip(
-        tables.left, tables.right, tables.pairwise, vectors, gain, strict=True
+    for left, right, outer, one, other in zip(
+        tables.left, tables.right, tables.pairwise, lefts, rights, strict=True
     ):
-        mixed = (vector @ right * each) * left[:, None]
-        mixed.addcmul_(vector @ left * each, right[:, None])
-        by_member.append(mixed @ outer)
+        mixed = other * left[:, None]
+        by_member.append(mixed.addcmul_(one, right[:, None]) @ outer)
     return torch.stack(by_member)

@@ -1,5 +1,6 @@
 """What an ensemble knows of items and contexts, ready for tiles (`surrogate.ensemble_tiler`)."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,7 +12,7 @@ from loop.ports.arrays import Combinations
 from surrogate.encoding import Encoder
 from surrogate.item_places import ItemPlaces
 from surrogate.learned_ensemble import LearnedEnsemble
-from surrogate.manipulator import ContextTable
+from surrogate.manipulator import ContextTable, Shape
 from surrogate.members import Members
 
 _ITEMS = 2_048
@@ -38,6 +39,9 @@ class EnsembleTables:
         centre: What is added to them, shape (R', M, 1, 1).
         bilinear: In a context, from a prefix's vector to what an item's vector does with it,
             shape (M, w, w s); None where it would be too large.
+        factors: Left and right factors of items side by side, shape (M, U + 1, 2q), of the dtype
+            of vectors; for more than 2,048 items none, (M, 0, 2q).
+        few: Fewer items than these are better paired with a prefix one by one.
     """
 
     places: ItemPlaces
@@ -54,6 +58,8 @@ class EnsembleTables:
     last: Tensor
     centre: Tensor
     bilinear: Callable[[int], Tensor | None]
+    factors: Tensor
+    few: int
 
     @classmethod
     @torch.no_grad()
@@ -98,17 +104,22 @@ class EnsembleTables:
             last=decoder.outer.weight[..., asked] * (size * shape.width**-0.5),
             centre=(decoder.bias[..., asked] * size + centre).permute(2, 0, 1)[..., None],
             bilinear=lru_cache(maxsize=2)(bilinear),
+            factors=vectors[:, : vectors.shape[1] if len(items) <= _ITEMS else 0] @ factors,
+            few=_few(shape) if len(items) <= _ITEMS else 0,
         )
 
     def part(self, members: slice) -> "EnsembleTables":
         """The tables of some members, as far as tiles ask for them, in the same memory."""
-        names = ("effects", "hidden", "vectors", "outer", "inner", "linear", "last")
+        names = (
+            *("effects", "hidden", "vectors", "factors"),
+            *("outer", "pairwise", "inner", "linear", "last"),
+        )
         some = {name: getattr(self, name)[members] for name in names}
         return replace(self, **some, centre=self.centre[:, members])
 
     def in_half(self) -> "EnsembleTables":
         """The same with what enters the products of tiles in bf16."""
-        names = ("hidden", "vectors", "outer", "inner", "last")
+        names = ("hidden", "vectors", "outer", "inner", "last", "factors")
         return replace(self, **{name: getattr(self, name).bfloat16() for name in names})
 
 
@@ -129,6 +140,16 @@ def _of_items(
         vectors[:, here_now] = vector[:, places]
         hidden[:, here_now] = here.inner(vector)[:, places] * shape.slots**-0.5
     return effects, hidden, vectors
+
+
+def _few(shape: Shape) -> int:
+    """Behind how few items a prefix's own matrix for pairs costs more than it saves.
+
+    To make it takes three times as long as its products should; without it a candidate costs two
+    passes over its factors, and products of another size (measured on one core with AVX-512).
+    """
+    w, s, q = shape.width, shape.state, shape.interaction
+    return math.ceil(6 * w * w * s / max(2 * q * s - 2 * w * s + 55 * q, 1))
 
 
 def _bilinear(left: Tensor, right: Tensor, gain: Tensor, pairwise: Tensor) -> Tensor:

@@ -89,9 +89,10 @@ class EnsembleTiler:
 
     @property
     def flops_per_candidate(self) -> float:
-        """Of the four products that a candidate needs; what is done once a prefix is left out."""
+        """Of the products that a candidate needs; what is done once a prefix is left out."""
         members, s, w = self._tables.inner.shape
-        return 2.0 * members * (3 * w * s + (s + w) * self._tables.linear.shape[2])
+        pairs = min(w, self._tables.pairwise.shape[1])
+        return 2.0 * members * ((2 * w + pairs) * s + (s + w) * self._tables.linear.shape[2])
 
     def twin(self) -> "EnsembleTiler":
         """A tiler with buffers of its own and the same tables."""

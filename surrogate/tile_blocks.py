@@ -1,6 +1,7 @@
 """Blocks of an ensemble's tiles: some members, L items, R prefixes, in preallocated memory.
 
-One block is four products, two passes over the hidden layers and a few over states.
+One block is five products, two of them small, two passes over the hidden layers and a few over
+states.
 """
 
 import torch
@@ -17,6 +18,7 @@ class Blocks:
     def __init__(self, tables: EnsembleTables, scratch: Scratch) -> None:
         self._tables = tables
         self._scratch = scratch
+        self._pairwise = tables.pairwise.to(tables.hidden.dtype)
 
     def __call__(self, begun: Begun, first: int, stop: int, out: Tensor) -> None:
         """Fill `out`, shape (R', G, L, R), with what the members say of items `first` to `stop`."""
@@ -35,18 +37,28 @@ class Blocks:
         by_item = scratch("state", effects, group, columns, rows * s)
         by_pair = scratch("state", effects, *flat, s)
         layer = scratch("layer", hidden, *flat, w)
-        self._alter(begun, tables.vectors[:, first:stop], layer, by_item, by_pair)
+        self._add(layer, tables.outer, by_pair)
+        if begun.pairs is not None:
+            self._add(tables.vectors[:, first:stop], begun.pairs, by_item)
+        if begun.crossed is not None:
+            pairs = self._crossed(tables.factors[:, first:stop, None], begun.crossed)
+            self._add(pairs.view(*flat, -1), self._pairwise, by_pair)
         told = scratch("told", tables.linear, *flat, readouts)
         self._decode(by_pair, layer, told)
         by_prefix = told.view(group, columns, rows, readouts).permute(3, 0, 1, 2)
         torch.add(by_prefix, tables.centre, out=out)
 
-    def _alter(
-        self, begun: Begun, vectors: Tensor, layer: Tensor, by_item: Tensor, by_pair: Tensor
-    ) -> None:
-        """Add the free path, from (G, L R, w), and the pairwise path to states."""
-        by_pair.baddbmm_(layer, self._tables.outer)
-        by_item.baddbmm_(vectors, begun.pairs)
+    def _crossed(self, factors: Tensor, others: Tensor) -> Tensor:
+        """Left times right and right times left, (G, L, R, q), of items with prefixes."""
+        group, columns, _, both = factors.shape
+        left, right = factors.tensor_split(2, dim=3)
+        theirs, mine = others.tensor_split(2, dim=3)
+        pairs = self._scratch("pairs", factors, group, columns, others.shape[2], both // 2)
+        return torch.mul(left, theirs, out=pairs).addcmul_(right, mine)
+
+    def _add(self, one: Tensor, other: Tensor, state: Tensor) -> None:
+        """Add a product to states."""
+        state.baddbmm_(one, other)
 
     def _decode(self, state: Tensor, layer: Tensor, told: Tensor) -> None:
         """Readouts, (G, L R, R'), from states, (G, L R, s); `layer` is overwritten."""
@@ -60,13 +72,9 @@ class Blocks:
 class HalfBlocks(Blocks):
     """Computes products in bf16, each summed in float32 and rounded, and adds them in float32."""
 
-    def _alter(
-        self, begun: Begun, vectors: Tensor, layer: Tensor, by_item: Tensor, by_pair: Tensor
-    ) -> None:
-        product = self._scratch("product", layer, *by_pair.shape)
-        by_pair.add_(torch.bmm(layer, self._tables.outer, out=product))
-        product = self._scratch("product", layer, *by_item.shape)
-        by_item.add_(torch.bmm(vectors, begun.pairs, out=product))
+    def _add(self, one: Tensor, other: Tensor, state: Tensor) -> None:
+        product = self._scratch("product", one, *state.shape)
+        state.add_(torch.bmm(one, other, out=product))
 
     def _decode(self, state: Tensor, layer: Tensor, told: Tensor) -> None:
         tables = self._tables

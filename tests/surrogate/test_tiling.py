@@ -207,15 +207,19 @@ def test_a_tile_agrees_in_one_context_without_urs(kind):
 
 
 @pytest.mark.parametrize("width", [8, 16])
-def test_an_ensembles_tile_agrees_with_little_interaction(width):
+def test_an_ensembles_tile_agrees_however_many_items_follow(width):
     ensemble = fitted(Ensemble, interaction=5, width=width)
+    tables = EnsembleTables.of(*ensemble._known(), SPACE.items, (0, 1))
 
-    agree(exactly(ensemble), ensemble.tiler(SPACE.items, (0, 1), "float32"))
+    for few in (0, 5, 100):
+        agree(exactly(ensemble), EnsembleTiler(replace(tables, few=few), 1, 64))
 
 
-def test_bf16_tiles_are_near_the_members_means():
+@pytest.mark.parametrize("few", [0, 100])
+def test_bf16_tiles_are_near_the_members_means(few):
     ensemble = fitted(Ensemble)
-    tables = EnsembleTables.of(*ensemble._known(), SPACE.items, (0, 1)).in_half()
+    whole = EnsembleTables.of(*ensemble._known(), SPACE.items, (0, 1))
+    tables = replace(whole, few=few).in_half()
     tiler, errors = EnsembleTiler(tables, 1, 4096), []
 
     for prefixes, run, candidates, there in tiles():
