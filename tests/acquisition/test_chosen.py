@@ -162,5 +162,5 @@ def test_a_member_that_predicts_no_number_stops_the_choice_and_is_named(
     broken = _BrokenMember()
     surrogate = broken if through == "members" else ModelOnly(broken.model())
 
-    with pytest.raises(IncompatibleError, match="^Member 2 of"):
+    with pytest.raises(IncompatibleError, match=r"^Member 2 of"):
         _choose(acquisition, ask(goal, surrogate=surrogate))
