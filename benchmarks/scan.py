@@ -10,7 +10,8 @@ members, hidden layers 128 wide, rates by mean + SD:
 - the same ensemble asked row by row (`member_means`), and the small networks of `evidence.md` A3,
   in a loop over members and by vmap;
 - whole scans of 100,576 pairs, all that a proposal needs of it included;
-- 10^8 pairs as a proposal scans them, by a cascade: seconds, audited recall, memory;
+- only if asked for (`--only cascade`; see also `benchmarks/cascade.py`): 10^8 pairs as a proposal
+  scans them, by a cascade: seconds, audited recall, memory;
 - memory of full sweeps from 10^5 to 10^9 pairs, each for some seconds in a process of its own: what
   is swept then is a share of the space, and is said.
 
@@ -124,7 +125,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--share", type=float, default=0.25, help="of the blocks to rate")
     parts = ("peaks", "rates", "against", "whole", "cascade", "memory")
-    parser.add_argument("--only", nargs="+", choices=parts, default=parts)
+    usual = [part for part in parts if part != "cascade"]
+    parser.add_argument("--only", nargs="+", choices=parts, default=usual)
     asked = parser.parse_args()
     if asked.device.startswith("cuda") and not torch.cuda.is_available():
         print(f"skipped: no CUDA device for --device {asked.device}")
