@@ -36,7 +36,7 @@ from loop.ports.arrays import BoolArray, FloatArray, IntArray
 from loop.ports.engine import Progress, Section, TiledSpace
 
 _SLACK = 1.5
-_STEP = (2.0, 4.0)
+_STEP = (1.5, 4.0)
 _ATTEMPTS = 5
 _HARDEST = 192
 
@@ -62,7 +62,7 @@ class Effort:
     recall: float = 0.99
     audited: int = 100_000
     lessons: Lessons = field(default_factory=Lessons)
-    share: float = 0.006
+    share: float = 0.008
     most: int = 4_000_000
     listed: int = 100_000
     draws: int = 240_000
@@ -313,7 +313,7 @@ class _Cascade:
         return min(share, self._effort.begun / total, self._effort.most / total, 1.0)
 
     def _wider(self, share: float, needed: float) -> float:
-        """Between two and four times the share, as the last audit suggests; 1 past a half."""
+        """One and a half to four times the share, as the last audit suggests; 1 past a half."""
         least, most = (step * share for step in _STEP)
         wider = min(max(1.25 * needed, least), most)
         wider = max(share, min(wider, self._effort.most / len(self._space)))

@@ -15,7 +15,7 @@ from acquisition.top_list import TopList, Utilities
 from loop.ports.arrays import Combinations, FloatArray, IntArray
 
 _FEWEST_ROWS, _MOST_ROWS = 4_096, 32_768
-_TOGETHER = 2_048
+_TOGETHER = 4_096
 """Perturbagens of each slot that a block should stay within: a surrogate computes what it knows
 of each item of a block once, and keeps it in memory meanwhile."""
 

@@ -21,7 +21,7 @@ from loop.ports.arrays import Combinations, FloatArray, IntArray
 
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _HELD_OUT = 5
-_BLOCK = 16_384
+_BLOCK = 2_048
 _TILE = 2**19
 _MOST_COLUMNS = 8_192
 
