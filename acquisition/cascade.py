@@ -92,7 +92,7 @@ def cascade(ask: Question, wish: Wish, effort: Effort, progress: Progress) -> Na
     Cost:
         Ratings: items x landmarks, draws, and those let through, whatever the size of the space;
         and a product of matrices of a few dozen columns for every candidate. Memory: what tiles
-        and ratings need, and some 30 bytes for each that is let through.
+        and ratings need, and some 400 bytes for each that is let through.
 
     Raises:
         IncompatibleError: If a prediction or a utility is no finite number.
