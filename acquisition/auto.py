@@ -6,12 +6,12 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from acquisition.expected_hits import ExpectedHits
-from acquisition.pareto import Pareto
-from acquisition.reach_state import ReachState
+from acquisition.rules.expected_hits import ExpectedHits
+from acquisition.rules.pareto import Pareto
+from acquisition.rules.reach_state import ReachState
+from acquisition.rules.uniform import Uniform
+from acquisition.rules.upper_confidence_bound import UpperConfidenceBound
 from acquisition.settings import Number, read_settings
-from acquisition.uniform import Uniform
-from acquisition.upper_confidence_bound import UpperConfidenceBound
 from loop.domain.goal import Goal
 from loop.ports.engine import BatchRequest, Chosen, Progress, Surrogate, silent
 

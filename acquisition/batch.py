@@ -4,18 +4,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from acquisition.batch_value import batch_values
-from acquisition.beliefs import Beliefs, beliefs_of
-from acquisition.cascade import Effort
-from acquisition.contributions import contributions
-from acquisition.fill import Filled, Filler
-from acquisition.offer import Survey, count_left
-from acquisition.reasons import reasons, shares_brought
-from acquisition.rule import Rule
+from acquisition.belief.beliefs import Beliefs, beliefs_of
+from acquisition.belief.sound_draws import sound
+from acquisition.cascade.cascade import Effort
+from acquisition.choosing.batch_value import batch_values
+from acquisition.choosing.contributions import contributions
+from acquisition.choosing.fill import Filled, Filler
+from acquisition.choosing.reasons import reasons, shares_brought
+from acquisition.choosing.rule import Rule
+from acquisition.limits.offer import Survey, count_left
 from acquisition.scan import Scan
 from acquisition.scatter import salt_from
 from acquisition.settings import Number
-from acquisition.sound_draws import sound
 from loop.ports.arrays import FloatArray, IntArray
 from loop.ports.engine import BatchRequest, Chosen, Progress
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from acquisition.beliefs import Beliefs
-from acquisition.cascade import Effort, cascade
-from acquisition.keeper import Keeper
-from acquisition.narrowing import Narrowed, Wish, narrowed
-from acquisition.offer import Gate, Shard, Survey, picked_shards, shards
-from acquisition.pool import Pool, PoolLists, Question, Utility
+from acquisition.belief.beliefs import Beliefs
+from acquisition.cascade.cascade import Effort, cascade
+from acquisition.limits.keeper import Keeper
+from acquisition.limits.offer import Gate, Shard, Survey, picked_shards, shards
+from acquisition.scanning.narrowing import Narrowed, Wish, narrowed
+from acquisition.scanning.pool import Pool, PoolLists, Question, Utility
 from loop.ports.arrays import IntArray
 from loop.ports.engine import BatchRequest, Progress
 

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from acquisition.beliefs import MemberBeliefs
-from acquisition.cascade import Effort, cascade
-from acquisition.keeper import Keeper
-from acquisition.marginals import Marginals
-from acquisition.narrowing import Wish
-from acquisition.pool import Question
+from acquisition.belief.beliefs import MemberBeliefs
+from acquisition.belief.marginals import Marginals
+from acquisition.cascade.cascade import Effort, cascade
+from acquisition.limits.keeper import Keeper
+from acquisition.scanning.narrowing import Wish
+from acquisition.scanning.pool import Question
 from loop.domain.goal import Goal, Readout
 from loop.ports.arrays import Combinations, FloatArray, IntArray, Representations, TrainingSet
 from loop.ports.engine import BatchRequest, Compute, SurrogateProblem

@@ -4,9 +4,9 @@
 members, hidden layers 128 wide, rates by mean + SD:
 
 - pairs of 1,500 perturbagens, triples of 200, and pairs of 500 at 3 doses, through the product's
-  own path (`acquisition.sweep`): candidates per second of processor time, and what share of the
-  best matrix product in the same process their matrix products make; by one thread and by two, in
-  float32 and bf16. A share S of the blocks is rated, in eight stretches spread evenly.
+  own path (`acquisition.scanning.sweep`): candidates per second of processor time, and what share
+  of the best matrix product in the same process their matrix products make; by one thread and by
+  two, in float32 and bf16. A share S of the blocks is rated, in eight stretches spread evenly.
 - the same ensemble asked row by row (`member_means`), and the small networks of `evidence.md` A3,
   in a loop over members and by vmap;
 - whole scans of 100,576 pairs, all that a proposal needs of it included;
@@ -25,8 +25,8 @@ from collections.abc import Callable
 
 import torch
 
-from acquisition.found import Found, merge
-from acquisition.sweep import Sweep
+from acquisition.scanning.found import Found, merge
+from acquisition.scanning.sweep import Sweep
 from benchmarks.scanning import memory, peers
 from benchmarks.scanning.peak import gemm_peak, seconds
 from benchmarks.scanning.screens import MEMBERS, WIDTH, Ready, Screen

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from acquisition.chooser import LazyChooser, PlainChooser
-from acquisition.expected_improvement import ImprovementGains, log_improvement
+from acquisition.choosing.chooser import LazyChooser, PlainChooser
+from acquisition.rules.expected_improvement import ImprovementGains, log_improvement
 from loop.ports.arrays import FloatArray, IntArray
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from acquisition.pool import Pool
+from acquisition.scanning.pool import Pool
 from benchmarks.scanning.peak import seconds
 from benchmarks.scanning.screens import Ready, Screen
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from acquisition.beliefs import MemberBeliefs
-from acquisition.found import Keeping
-from acquisition.keeper import Keeper
-from acquisition.marginals import Marginals
-from acquisition.member_rater import MemberRater, Tiling
-from acquisition.offer import Gate, Survey
-from acquisition.pool import Pool
+from acquisition.belief.beliefs import MemberBeliefs
+from acquisition.belief.marginals import Marginals
+from acquisition.belief.member_rater import MemberRater, Tiling
+from acquisition.limits.keeper import Keeper
+from acquisition.limits.offer import Gate, Survey
 from acquisition.scan import Scan
-from acquisition.sweep import Sweep
+from acquisition.scanning.found import Keeping
+from acquisition.scanning.pool import Pool
+from acquisition.scanning.sweep import Sweep
 from loop.domain.goal import Goal, Readout
 from loop.ports.arrays import Combinations, FloatArray, IntArray, Representations, TrainingSet
 from loop.ports.engine import BatchRequest, Compute, Limits, SurrogateProblem, silent
@@ -97,7 +97,7 @@ class Ready:
     def scan(self, threads: int, tiles: bool = True, limit: int = 10**12) -> Pool:
         """A scan, the exact rating of what is left over included; without `tiles` by rows.
 
-        A space larger than `limit` is not rated whole; see `acquisition.cascade`.
+        A space larger than `limit` is not rated whole; see `acquisition.cascade.cascade`.
         """
         nothing = self.space.unrank(NOBODY)
         readouts, compute = (Readout("gi"),), Compute(self.screen.device, threads=threads)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from acquisition.beliefs import MemberBeliefs
-from acquisition.keeper import Keeper
-from acquisition.marginals import Marginals
+from acquisition.belief.beliefs import MemberBeliefs
+from acquisition.belief.marginals import Marginals
+from acquisition.limits.keeper import Keeper
 from acquisition.scatter import scattered
 from loop.ports.arrays import FloatArray, IntArray
 from loop.ports.engine import CandidateSpace, Limits

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from acquisition.auto import Auto, delegate_for
-from acquisition.expected_hits import ExpectedHits
-from acquisition.pareto import Pareto
-from acquisition.reach_state import ReachState
-from acquisition.uniform import Uniform
-from acquisition.upper_confidence_bound import UpperConfidenceBound
+from acquisition.rules.expected_hits import ExpectedHits
+from acquisition.rules.pareto import Pareto
+from acquisition.rules.reach_state import ReachState
+from acquisition.rules.uniform import Uniform
+from acquisition.rules.upper_confidence_bound import UpperConfidenceBound
 from loop.domain.errors import InvalidError
 from loop.domain.goal import Goal
 from tests.acquisition.asking import ask

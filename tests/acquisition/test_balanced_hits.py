@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from acquisition.balanced_hits import TailGains, owed_to_each, tail_chances
-from acquisition.expected_hits import ExpectedHits
-from acquisition.marginals import Marginals
+from acquisition.belief.marginals import Marginals
+from acquisition.rules.balanced_hits import TailGains, owed_to_each, tail_chances
+from acquisition.rules.expected_hits import ExpectedHits
 from loop.domain.errors import InvalidError
 from loop.domain.goal import Readout
 from loop.ports.engine import BatchRequest, Chosen

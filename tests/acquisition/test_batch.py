@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acquisition.expected_improvement import LogExpectedImprovement
-from acquisition.greedy import Greedy
-from acquisition.max_variance import MaxVariance
+from acquisition.rules.expected_improvement import LogExpectedImprovement
+from acquisition.rules.greedy import Greedy
+from acquisition.rules.max_variance import MaxVariance
 from loop.domain.errors import NotEnoughCandidatesError
 from loop.domain.goal import Goal
 from loop.ports.engine import Acquisition, BatchRequest, Chosen

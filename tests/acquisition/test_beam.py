@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from acquisition.beam import Beam, ProspectRater
-from acquisition.dense_rows import DenseRows
-from acquisition.item_numbers import ItemNumbers
-from acquisition.keeper import Keeper
-from acquisition.rows_space import RowsSpace
-from acquisition.student import Student
+from acquisition.cascade.beam import Beam, ProspectRater
+from acquisition.cascade.dense_rows import DenseRows
+from acquisition.cascade.rows_space import RowsSpace
+from acquisition.cascade.student import Student
+from acquisition.limits.keeper import Keeper
+from acquisition.scanning.item_numbers import ItemNumbers
 from loop.ports.engine import Limits, Section, silent
 from loop.space import VirtualSpace
 from tests.acquisition.test_cascade import SMALL, Case, Unlearnable

@@ -7,9 +7,9 @@ from botorch.models.ensemble import EnsembleModel
 from botorch.posteriors.gpytorch import GPyTorchPosterior
 from torch import Tensor
 
-from acquisition.beliefs import beliefs_of
-from acquisition.expected_hits import ExpectedHits
-from acquisition.expected_improvement import LogExpectedImprovement
+from acquisition.belief.beliefs import beliefs_of
+from acquisition.rules.expected_hits import ExpectedHits
+from acquisition.rules.expected_improvement import LogExpectedImprovement
 from loop.domain.errors import IncompatibleError
 from loop.domain.goal import Goal
 from tests.acquisition.asking import ask

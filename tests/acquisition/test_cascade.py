@@ -6,20 +6,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from acquisition.audit import Recall, best_count, recall_of, share_needed
-from acquisition.beliefs import MemberBeliefs
-from acquisition.cascade import Effort, cascade
-from acquisition.exact_rating import ExactRating
-from acquisition.item_numbers import ItemNumbers
-from acquisition.keeper import Keeper
-from acquisition.landmarks import Landmarks
-from acquisition.marginals import Marginals
-from acquisition.member_rater import MemberRater
-from acquisition.narrowing import Narrowed, Wish
-from acquisition.offer import Survey
-from acquisition.pool import Question
+from acquisition.belief.beliefs import MemberBeliefs
+from acquisition.belief.marginals import Marginals
+from acquisition.belief.member_rater import MemberRater
+from acquisition.cascade.audit import Recall, best_count, recall_of, share_needed
+from acquisition.cascade.cascade import Effort, cascade
+from acquisition.cascade.exact_rating import ExactRating
+from acquisition.cascade.landmarks import Landmarks
+from acquisition.cascade.teaching import Lessons, landmark_sets
+from acquisition.limits.keeper import Keeper
+from acquisition.limits.offer import Survey
 from acquisition.scan import Pool, Scan
-from acquisition.teaching import Lessons, landmark_sets
+from acquisition.scanning.item_numbers import ItemNumbers
+from acquisition.scanning.narrowing import Narrowed, Wish
+from acquisition.scanning.pool import Question
 from loop.domain.goal import Goal, Readout
 from loop.ports.arrays import Combinations, IntArray
 from loop.ports.engine import BatchRequest, Compute, Limits, Progress, silent

@@ -6,13 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acquisition.chooser import LazyChooser, PlainChooser, chooser
-from acquisition.contributions import Scale
-from acquisition.expected_improvement import ImprovementGains
-from acquisition.gains import FixedGains
-from acquisition.max_variance import VarianceGains
-from acquisition.one_thread import one_thread
-from acquisition.weighing import Weighing
+from acquisition.choosing.chooser import LazyChooser, PlainChooser, chooser
+from acquisition.choosing.contributions import Scale
+from acquisition.choosing.gains import FixedGains
+from acquisition.choosing.one_thread import one_thread
+from acquisition.choosing.weighing import Weighing
+from acquisition.rules.expected_improvement import ImprovementGains
+from acquisition.rules.max_variance import VarianceGains
 from loop.domain.errors import IncompatibleError
 
 

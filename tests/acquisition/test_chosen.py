@@ -9,14 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition.batch_value import batch_values
-from acquisition.contributions import Scale, contributions
-from acquisition.expected_hits import ExpectedHits
-from acquisition.expected_improvement import LogExpectedImprovement
-from acquisition.greedy import Greedy
-from acquisition.max_variance import MaxVariance
-from acquisition.reasons import shares_brought
-from acquisition.upper_confidence_bound import UpperConfidenceBound
+from acquisition.choosing.batch_value import batch_values
+from acquisition.choosing.contributions import Scale, contributions
+from acquisition.choosing.reasons import shares_brought
+from acquisition.rules.expected_hits import ExpectedHits
+from acquisition.rules.expected_improvement import LogExpectedImprovement
+from acquisition.rules.greedy import Greedy
+from acquisition.rules.max_variance import MaxVariance
+from acquisition.rules.upper_confidence_bound import UpperConfidenceBound
 from loop.domain.errors import IncompatibleError
 from loop.domain.goal import Goal
 from loop.ports.engine import Acquisition, BatchRequest, Chosen

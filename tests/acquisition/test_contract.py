@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from acquisition.auto import Auto
-from acquisition.expected_hits import ExpectedHits
-from acquisition.expected_improvement import LogExpectedImprovement
-from acquisition.greedy import Greedy
-from acquisition.max_variance import MaxVariance
-from acquisition.uniform import Uniform
-from acquisition.upper_confidence_bound import UpperConfidenceBound
+from acquisition.rules.expected_hits import ExpectedHits
+from acquisition.rules.expected_improvement import LogExpectedImprovement
+from acquisition.rules.greedy import Greedy
+from acquisition.rules.max_variance import MaxVariance
+from acquisition.rules.uniform import Uniform
+from acquisition.rules.upper_confidence_bound import UpperConfidenceBound
 from loop.contracts.acquisition import AcquisitionContract
 from loop.domain.goal import Goal
 from loop.ports.arrays import IntArray

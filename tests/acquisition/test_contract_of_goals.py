@@ -6,14 +6,14 @@ from typing import ClassVar
 
 import pytest
 
-from acquisition.epig import Epig
-from acquisition.expected_hits import ExpectedHits
-from acquisition.integrated_variance import IntegratedVariance
-from acquisition.mixture import Mixture
-from acquisition.pareto import Pareto
-from acquisition.reach_state import ReachState
-from acquisition.space_filling import SpaceFilling
-from acquisition.thompson import Thompson
+from acquisition.rules.epig import Epig
+from acquisition.rules.expected_hits import ExpectedHits
+from acquisition.rules.integrated_variance import IntegratedVariance
+from acquisition.rules.mixture import Mixture
+from acquisition.rules.pareto import Pareto
+from acquisition.rules.reach_state import ReachState
+from acquisition.rules.space_filling import SpaceFilling
+from acquisition.rules.thompson import Thompson
 from loop.domain.goal import Goal
 from loop.ports.engine import BatchRequest
 from tests.acquisition.linear_draws import ModelOnly

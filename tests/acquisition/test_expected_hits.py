@@ -8,8 +8,8 @@ import torch
 from botorch.acquisition.objective import GenericMCObjective
 from torch import Tensor
 
-from acquisition.expected_hits import ExpectedHits
-from acquisition.q_expected_hits import QExpectedHits
+from acquisition.rules.expected_hits import ExpectedHits
+from acquisition.rules.q_expected_hits import QExpectedHits
 from loop.domain.errors import InvalidError
 from loop.domain.goal import Goal, Readout
 from tests.acquisition.asking import ask

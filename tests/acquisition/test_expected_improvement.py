@@ -11,7 +11,7 @@ from botorch.optim.optimize import optimize_acqf_discrete
 from scipy.special import logsumexp
 from torch import Tensor
 
-from acquisition.expected_improvement import ImprovementGains, LogExpectedImprovement
+from acquisition.rules.expected_improvement import ImprovementGains, LogExpectedImprovement
 from loop.domain.errors import InvalidError
 from loop.domain.goal import Goal
 from loop.ports.arrays import IntArray

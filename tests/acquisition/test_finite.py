@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from acquisition.finite import check_finite, check_utilities
+from acquisition.belief.finite import check_finite, check_utilities
 from loop.domain.errors import IncompatibleError
 from loop.ports.arrays import Combinations
 

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from acquisition.greedy import Greedy
-from acquisition.upper_confidence_bound import UpperConfidenceBound
+from acquisition.rules.greedy import Greedy
+from acquisition.rules.upper_confidence_bound import UpperConfidenceBound
 from loop.domain.errors import InvalidError
 from loop.domain.goal import Direction, Goal, Readout
 from loop.ports.arrays import FloatArray, IntArray

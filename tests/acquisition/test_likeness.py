@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition.contributions import Scale
-from acquisition.exchange_rate import exchange_rate
-from acquisition.likeness import Likeness
-from acquisition.weighing import Weighing
+from acquisition.choosing.contributions import Scale
+from acquisition.choosing.weighing import Weighing
+from acquisition.limits.exchange_rate import exchange_rate
+from acquisition.limits.likeness import Likeness
 from loop.ports.arrays import Combinations, Representations
 from tests.acquisition.small_space import SmallSpace
 

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acquisition.budget import Budget
-from acquisition.exchange_rate import exchange_rate
-from acquisition.expected_hits import ExpectedHits
-from acquisition.expected_improvement import LogExpectedImprovement
-from acquisition.greedy import Greedy
-from acquisition.group_limits import GroupLimits
-from acquisition.keeper import Keeper
-from acquisition.max_variance import MaxVariance
-from acquisition.uniform import Uniform
-from acquisition.upper_confidence_bound import UpperConfidenceBound
+from acquisition.limits.budget import Budget
+from acquisition.limits.exchange_rate import exchange_rate
+from acquisition.limits.group_limits import GroupLimits
+from acquisition.limits.keeper import Keeper
+from acquisition.rules.expected_hits import ExpectedHits
+from acquisition.rules.expected_improvement import LogExpectedImprovement
+from acquisition.rules.greedy import Greedy
+from acquisition.rules.max_variance import MaxVariance
+from acquisition.rules.uniform import Uniform
+from acquisition.rules.upper_confidence_bound import UpperConfidenceBound
 from loop.domain.errors import NotEnoughCandidatesError
 from loop.domain.goal import Goal
 from loop.ports.arrays import Combinations, FloatArray, IntArray

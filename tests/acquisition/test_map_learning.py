@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acquisition.epig import Epig, EpigGains
-from acquisition.integrated_variance import IntegratedVariance, IntegratedVarianceGains
-from acquisition.map_learning import drawn_evenly
+from acquisition.rules.epig import Epig, EpigGains
+from acquisition.rules.integrated_variance import IntegratedVariance, IntegratedVarianceGains
+from acquisition.rules.map_learning import drawn_evenly
 from loop.domain.goal import Goal, Readout
 from loop.space import VirtualSpace
 from tests.acquisition.asking import ask, nothing_pending

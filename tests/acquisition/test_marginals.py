@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition.marginals import Marginals
+from acquisition.belief.marginals import Marginals
 from loop.domain.errors import IncompatibleError
 
 

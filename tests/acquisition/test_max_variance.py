@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acquisition.max_variance import MaxVariance, VarianceGains
+from acquisition.rules.max_variance import MaxVariance, VarianceGains
 from loop.domain.goal import Goal
 from tests.acquisition.asking import ask, nothing_pending
 

@@ -8,17 +8,17 @@ import pytest
 from torch import Tensor
 
 from acquisition.auto import Auto
-from acquisition.epig import Epig
-from acquisition.expected_hits import ExpectedHits
-from acquisition.expected_improvement import LogExpectedImprovement
-from acquisition.greedy import Greedy
-from acquisition.integrated_variance import IntegratedVariance
-from acquisition.max_variance import MaxVariance
-from acquisition.mixture import Mixture
-from acquisition.pareto import Pareto
-from acquisition.reach_state import ReachState
-from acquisition.thompson import Thompson
-from acquisition.upper_confidence_bound import UpperConfidenceBound
+from acquisition.rules.epig import Epig
+from acquisition.rules.expected_hits import ExpectedHits
+from acquisition.rules.expected_improvement import LogExpectedImprovement
+from acquisition.rules.greedy import Greedy
+from acquisition.rules.integrated_variance import IntegratedVariance
+from acquisition.rules.max_variance import MaxVariance
+from acquisition.rules.mixture import Mixture
+from acquisition.rules.pareto import Pareto
+from acquisition.rules.reach_state import ReachState
+from acquisition.rules.thompson import Thompson
+from acquisition.rules.upper_confidence_bound import UpperConfidenceBound
 from loop.domain.goal import Direction, Goal, Readout
 from loop.ports.arrays import BoolArray, Combinations, IntArray
 from loop.ports.engine import Acquisition, BatchRequest

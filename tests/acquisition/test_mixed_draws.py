@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from acquisition.expected_improvement import LogExpectedImprovement
-from acquisition.mixed_draws import enough_draws, mixed
-from acquisition.sound_draws import sound
+from acquisition.belief.mixed_draws import enough_draws, mixed
+from acquisition.belief.sound_draws import sound
+from acquisition.rules.expected_improvement import LogExpectedImprovement
 from loop.domain.errors import IncompatibleError
 from loop.domain.goal import Goal
 from tests.acquisition.asking import ask

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acquisition.expected_hits import ExpectedHits
-from acquisition.mixture import Mixture
-from acquisition.parts import next_part, whole_parts
-from acquisition.uniform import Uniform
+from acquisition.rules.expected_hits import ExpectedHits
+from acquisition.rules.mixture import Mixture
+from acquisition.rules.parts import next_part, whole_parts
+from acquisition.rules.uniform import Uniform
 from loop.domain.errors import InvalidError
 from loop.domain.goal import Goal
 from loop.ports.arrays import BoolArray

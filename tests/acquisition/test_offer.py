@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquisition.offer import Survey, count_left, is_in, shards
-from acquisition.use_limits import UseLimits
+from acquisition.limits.offer import Survey, count_left, is_in, shards
+from acquisition.limits.use_limits import UseLimits
 from loop.domain.errors import NotEnoughCandidatesError
 from tests.acquisition.asking import TAKEN, ask
 

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from acquisition.front_gains import FrontGains, front_of
-from acquisition.pareto import Pareto, standing_out
+from acquisition.rules.front_gains import FrontGains, front_of
+from acquisition.rules.pareto import Pareto, standing_out
 from loop.domain.errors import InvalidError
 from loop.domain.goal import Direction, Goal, Readout
 from loop.ports.engine import BatchRequest

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from acquisition.marginals import Marginals
-from acquisition.reach_state import ReachState, State
+from acquisition.belief.marginals import Marginals
+from acquisition.rules.reach_state import ReachState, State
 from loop.domain.errors import InvalidError
 from loop.domain.goal import Goal, Readout
 from loop.ports.engine import BatchRequest

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from acquisition.expected_improvement import LogExpectedImprovement
-from acquisition.greedy import Greedy
-from acquisition.max_variance import MaxVariance
-from acquisition.uniform import Uniform
+from acquisition.rules.expected_improvement import LogExpectedImprovement
+from acquisition.rules.greedy import Greedy
+from acquisition.rules.max_variance import MaxVariance
+from acquisition.rules.uniform import Uniform
 from loop.domain.goal import Goal
 from loop.ports.arrays import Combinations
 from loop.ports.engine import Acquisition

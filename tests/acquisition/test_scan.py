@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from acquisition.beliefs import MemberBeliefs
-from acquisition.keeper import Keeper
-from acquisition.marginals import Marginals
-from acquisition.offer import Survey
-from acquisition.pool import Pool
+from acquisition.belief.beliefs import MemberBeliefs
+from acquisition.belief.marginals import Marginals
+from acquisition.limits.keeper import Keeper
+from acquisition.limits.offer import Survey
 from acquisition.scan import Scan
+from acquisition.scanning.pool import Pool
 from loop.domain.errors import IncompatibleError
 from loop.domain.goal import Goal, Readout
 from loop.ports.arrays import Combinations, IntArray

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from acquisition.beliefs import MemberBeliefs, beliefs_of
-from acquisition.found import Found, Keeping, merge
-from acquisition.keeper import Keeper
-from acquisition.marginals import Marginals
-from acquisition.member_rater import MemberRater
-from acquisition.offer import Gate, Survey
-from acquisition.pool import Pool
+from acquisition.belief.beliefs import MemberBeliefs, beliefs_of
+from acquisition.belief.marginals import Marginals
+from acquisition.belief.member_rater import MemberRater
+from acquisition.limits.keeper import Keeper
+from acquisition.limits.offer import Gate, Survey
 from acquisition.scan import Scan
-from acquisition.sweep import Sweep
+from acquisition.scanning.found import Found, Keeping, merge
+from acquisition.scanning.pool import Pool
+from acquisition.scanning.sweep import Sweep
 from loop.contracts.surrogate import observations, problem
 from loop.domain.goal import Goal, Readout
 from loop.ports.arrays import Combinations

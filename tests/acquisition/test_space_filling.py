@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acquisition.space_filling import SpaceFilling
-from acquisition.spread import Placing, Points
+from acquisition.rules.space_filling import SpaceFilling
+from acquisition.rules.spread import Placing, Points
 from loop.domain.goal import Goal
 from loop.ports.arrays import Combinations, Representations, View
 from loop.ports.engine import BatchRequest
@@ -189,7 +189,7 @@ def test_a_hundred_million_candidates_are_drawn_from() -> None:
 
 
 def test_it_loads_no_torch() -> None:
-    code = "import sys, acquisition.space_filling; print('torch' in sys.modules)"
+    code = "import sys, acquisition.rules.space_filling; print('torch' in sys.modules)"
 
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from acquisition.exponential_scores import ExponentialScores
-from acquisition.item_numbers import ItemNumbers
-from acquisition.student import StudentRater, fit_student
-from acquisition.tile_blocks import TileBlocks
+from acquisition.cascade.exponential_scores import ExponentialScores
+from acquisition.cascade.student import StudentRater, fit_student
+from acquisition.scanning.item_numbers import ItemNumbers
+from acquisition.scanning.tile_blocks import TileBlocks
 from loop.ports.arrays import FloatArray, IntArray
 from loop.space import VirtualSpace
 

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from acquisition.beliefs import MemberBeliefs
-from acquisition.found import Found, Keeping, merge
-from acquisition.keeper import Keeper
-from acquisition.marginals import Marginals
-from acquisition.member_rater import MemberRater
-from acquisition.offer import Gate
-from acquisition.scan_checkpoint import Checkpoint
-from acquisition.sweep import Sweep
+from acquisition.belief.beliefs import MemberBeliefs
+from acquisition.belief.marginals import Marginals
+from acquisition.belief.member_rater import MemberRater
+from acquisition.limits.keeper import Keeper
+from acquisition.limits.offer import Gate
+from acquisition.scanning.found import Found, Keeping, merge
+from acquisition.scanning.scan_checkpoint import Checkpoint
+from acquisition.scanning.sweep import Sweep
 from loop.domain.errors import IncompatibleError, InvalidError
 from loop.ports.arrays import FloatArray, IntArray
 from loop.ports.engine import Limits, Progress

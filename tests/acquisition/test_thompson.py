@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from acquisition.thompson import DrawGains, Thompson
+from acquisition.rules.thompson import DrawGains, Thompson
 from loop.domain.errors import InvalidError
 from loop.domain.goal import Goal
 from loop.ports.engine import BatchRequest

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acquisition.scanning.top_list import TopList
 from acquisition.scatter import scattered
-from acquisition.top_list import TopList
 
 
 @given(

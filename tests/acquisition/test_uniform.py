@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from acquisition.uniform import Uniform
+from acquisition.rules.uniform import Uniform
 from loop.domain.errors import NotEnoughCandidatesError
 from loop.ports.arrays import BoolArray, Combinations, IntArray
 from tests.acquisition.asking import ask
@@ -30,7 +30,7 @@ class _HugeSpace(SmallSpace):
 
 
 def test_it_loads_no_torch() -> None:
-    code = "import sys, acquisition.uniform; print('torch' in sys.modules)"
+    code = "import sys, acquisition.rules.uniform; print('torch' in sys.modules)"
 
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 

@@ -40,7 +40,7 @@ def test_help_imports_neither_torch_nor_prefect_nor_fastapi():
 
 
 @pytest.mark.parametrize(
-    "module", ["loop.services", "surrogate.random_belief", "acquisition.uniform"]
+    "module", ["loop.services", "surrogate.random_belief", "acquisition.rules.uniform"]
 )
 def test_what_has_no_need_of_torch_does_not_load_it(module):
     assert "torch" not in loaded_after(f"import {module}")

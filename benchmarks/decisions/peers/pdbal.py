@@ -42,7 +42,7 @@ class PdbalRule:
 
     def choose(self, left: BoolArray, size: int, rng: np.random.Generator) -> IntArray:
         """Score all candidates, O(N triples)."""
-        # What our acquisitions ask of such a surrogate, too: acquisition/scannable.py.
+        # What our acquisitions ask of such a surrogate, too: acquisition/belief/scannable.py.
         means = self._surrogate.member_means(self._problem.combinations)  # type: ignore[attr-defined]
         noise = float(self._surrogate.noise_sd()[0])  # type: ignore[attr-defined]
         draws = means[..., 0].cpu().numpy().astype(np.float32)

@@ -1,0 +1,1 @@
+"""Spaces beyond a full scan: a student narrows them down, and an audit says what it missed."""

@@ -1,0 +1,1 @@
+"""What a batch must keep to, and what is on offer."""

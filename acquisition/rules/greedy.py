@@ -1,0 +1,58 @@
+"""Greedy: the candidates whose predicted mean is best."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from acquisition.batch import SCANNING, Rule, choose_batch
+from acquisition.belief.marginals import Marginals
+from acquisition.choosing.contributions import Scale
+from acquisition.choosing.reasons import hit_clauses, improvement_clauses
+from acquisition.choosing.suits import check_goal, excess, sign_of
+from acquisition.settings import Number, read_settings
+from loop.domain.goal import Goal
+from loop.ports.engine import BatchRequest, Chosen, Progress, silent
+
+
+class Greedy:
+    """Choose by predicted mean alone: for hits, by how far it lies past a threshold.
+
+    It asks for no doubt at all, and with ensembles found as many hits as anything else
+    (`evidence.md` A1). What is pending changes nothing.
+    """
+
+    settings: ClassVar[Mapping[str, Number]] = SCANNING
+
+    def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
+        """Refuse settings that are unknown or out of range."""
+        read_settings("greedy", settings, self.settings)
+
+    def choose(
+        self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
+    ) -> Chosen:
+        """Choose for every goal but 'learn-map'.
+
+        A score is, for hits, the excess over the nearer threshold in units of the noise SD;
+        otherwise the mean in the goal's direction, in the readout's unit.
+        """
+        check_goal("greedy", request, (Goal.FIND_HITS, Goal.MAXIMIZE, Goal.MINIMIZE))
+        settings = read_settings("greedy", request.settings, self.settings)
+        hunting, sign = request.goal is Goal.FIND_HITS, sign_of(request.goal)
+        readout, best = request.readout, request.best
+
+        def utility(asked: tuple[Marginals, ...]) -> Tensor:
+            [beliefs] = asked
+            if hunting:
+                return excess(beliefs.mean, readout) / (beliefs.noise_sd or 1.0)
+            return sign * beliefs.mean
+
+        def clause(asked: tuple[Marginals, ...]) -> list[str]:
+            [beliefs] = asked
+            if hunting:
+                return hit_clauses(beliefs, readout)
+            return improvement_clauses(beliefs, best, sign, readout.unit)
+
+        rule = Rule(utility, clause, scale=Scale.EXCESS)
+        return choose_batch(request, rule, settings, rng, progress)
