@@ -50,7 +50,7 @@ class Effort:
         audited: How many candidates are drawn to measure it.
         lessons: What a student is taught at first.
         share: The share of the space that is let through at first.
-        most: The most candidates that are let through.
+        most: The most candidates that are let through, and that whole rows add to them.
         listed: A section with no more addresses than this is looked at in full.
         draws: The most candidates drawn for students, of all sections together.
         shown: The most ratings of items with landmarks, likewise.
@@ -63,7 +63,7 @@ class Effort:
     audited: int = 100_000
     lessons: Lessons = field(default_factory=Lessons)
     share: float = 0.008
-    most: int = 4_000_000
+    most: int = 2_000_000
     listed: int = 100_000
     draws: int = 240_000
     shown: int = 4_000_000
@@ -388,7 +388,8 @@ class _Cascade:
         for section, span in self._spans.items():
             start, stop = np.searchsorted(survivors, [span.start, span.stop])
             some = survivors[start:stop]
-            dense = DenseRows.of(self._numbers_of(section, some), len(self._numbers))
+            left = self._effort.most - rated
+            dense = DenseRows.of(self._numbers_of(section, some), len(self._numbers), left)
             if len(dense) and self._swept(section, dense):
                 inside = dense.hold(self._numbers_of(section, some))
                 self._steps.count(int(inside.sum()))

@@ -9,8 +9,8 @@ from acquisition.limits.offer import Gate
 from loop.ports.arrays import BoolArray, IntArray
 from loop.ports.engine import CandidateSpace
 
-_DENSE = 0.15
-"""The share of a row that must survive: a tile rates some six candidates in the time that one
+_DENSE = 0.35
+"""The share of a row that must survive: a tile rates two to three candidates in the time that one
 takes that is gathered."""
 
 
@@ -29,13 +29,17 @@ class DenseRows:
     sets: IntArray
 
     @classmethod
-    def of(cls, numbers: IntArray, items: int) -> "DenseRows":
-        """Those of N surviving candidates, item numbers of shape (N, r)."""
+    def of(cls, numbers: IntArray, items: int, ratings: int) -> "DenseRows":
+        """Those of N surviving candidates, item numbers of shape (N, r).
+
+        The densest, where all together would take more than so many ratings.
+        """
         order = numbers.shape[1]
         if items ** (order - 1) >= 2**62 or order < 2:
             return cls(items, np.zeros(0, np.int64), np.zeros((0, max(order - 1, 0)), np.int64))
         found, counts = np.unique(_codes(numbers, items), return_counts=True)
-        codes = found[counts >= _DENSE * items]
+        densest = np.argsort(-counts, kind="stable")[: ratings // items]
+        codes = np.sort(found[densest[counts[densest] >= _DENSE * items]])
         left, columns = codes, []
         for _ in range(order - 1):
             left, number = np.divmod(left, items)

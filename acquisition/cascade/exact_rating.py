@@ -14,7 +14,7 @@ from acquisition.scanning.top_list import TopList, Utilities
 from acquisition.scatter import UIntArray, scattered
 from loop.ports.arrays import Combinations, FloatArray, IntArray
 
-_FEWEST_ROWS, _MOST_ROWS = 4_096, 32_768
+_FEWEST_ROWS, _MOST_ROWS = 8_192, 65_536
 _TOGETHER = 4_096
 """Perturbagens of each slot that a block should stay within: a surrogate computes what it knows
 of each item of a block once, and keeps it in memory meanwhile."""
