@@ -198,7 +198,10 @@ class Committee:
     def _drawn(self, said: list[Tensor]) -> Tensor:
         """The committee's draws, shape (S, N, m), from what its members' draws say."""
         shares = _shared_out(self._weights, _DRAWS)
-        draws = torch.cat([_as_many(m, share) for m, share in zip(said, shares, strict=True)])
+        picked = [_as_many(m, share) for m, share in zip(said, shares, strict=True)]
+        # All first halves, then all second ones: those that mirror draws find them so.
+        halves = [(each[: len(each) // 2], each[len(each) // 2 :]) for each in picked]
+        draws = torch.cat([half for side in zip(*halves, strict=True) for half in side])
         means = torch.stack([each.mean(dim=0) for each in said])
         weights = torch.as_tensor(self._weights).to(means)
         whole: Tensor = draws + (torch.tensordot(weights, means, dims=1) - draws.mean(dim=0))

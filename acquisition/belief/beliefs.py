@@ -203,7 +203,7 @@ class PosteriorBeliefs:
             self._noise_sds = self._noise.noise_sd()[self._readouts].tolist()
         if not self._noise_sds and len(row):
             noisy = self._model.posterior(row, observation_noise=True)
-            added = _added_sds(noisy, self._model.posterior(row))
+            added = _added_sds(noisy, self._model.posterior(row), self._model.num_outputs)
             self._noise_sds = [added[readout] for readout in self._readouts]
         known = self._noise_sds or [0.0] * len(self._readouts)
         return [sd / math.sqrt(self._replicates) for sd in known]
@@ -217,10 +217,10 @@ def _is_gaussian(posterior: Posterior) -> TypeGuard[GPyTorchPosterior]:
     return isinstance(posterior, GPyTorchPosterior) and not mixture
 
 
-def _added_sds(noisy: Posterior, quiet: Posterior) -> list[float]:
+def _added_sds(noisy: Posterior, quiet: Posterior, readouts: int) -> list[float]:
     """The noise of each readout between two posteriors of one row; 0 unless both are Gaussian."""
     if not (isinstance(noisy, GPyTorchPosterior) and isinstance(quiet, GPyTorchPosterior)):
-        return [0.0] * quiet.rsample(torch.Size([1])).shape[-1]
+        return [0.0] * readouts
     added = (noisy.variance - quiet.variance).flatten(0, -2).mean(dim=0)
     sds: list[float] = added.clamp_min(0).sqrt().tolist()
     return sds

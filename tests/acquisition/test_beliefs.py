@@ -91,7 +91,10 @@ def test_a_surrogate_that_predicts_nan_is_refused_with_the_member_named(by_model
         ExpectedHits().choose(ask(surrogate=surrogate), np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("surrogate", [LinearDraws(), ModelOnly(gaussian_process())])
+@pytest.mark.parametrize(
+    "surrogate",
+    [LinearDraws(), ModelOnly(gaussian_process()), ModelOnly(LinearDraws().model())],
+)
 def test_the_global_random_state_is_left_alone(surrogate: LinearDraws | ModelOnly) -> None:
     before = torch.random.get_rng_state()
 

@@ -62,3 +62,16 @@ def test_settings_reach_those_who_know_them_and_nobody_else():
         Committee(problem(membres=4))
     with pytest.raises(InvalidError, match="members"):
         Committee(problem(members=0))
+
+
+def test_the_second_half_of_the_draws_mirrors_the_first_where_everyones_does(sitting):
+    heard = Committee(problem())
+    heard.restore(sitting.state())
+    heard._weights = np.array([0.5 * (name != "additive-low-rank") for name in heard.weights])
+
+    first, second = heard.member_means(every_kind()).chunk(2)
+
+    # Each surrogate's draws lie about its own mean.
+    for process_or_linear in (first + second).chunk(2):
+        middle = process_or_linear.mean(dim=0).expand_as(process_or_linear)
+        np.testing.assert_allclose(process_or_linear, middle, atol=1e-4)
