@@ -8,14 +8,14 @@ import numpy as np
 
 from acquisition.choosing.chooser import chooser
 from acquisition.choosing.contributions import Scale
-from acquisition.choosing.gains import Gains, ShrinkingGains
+from acquisition.choosing.gains import Gains, OwingGains, ShrinkingGains
 from acquisition.choosing.one_thread import one_thread
 from acquisition.choosing.picks import Picks
 from acquisition.choosing.weighing import Weighing
 from acquisition.limits.keeper import Keeper
 from acquisition.limits.likeness import Likeness
 from acquisition.scan import Pool
-from loop.ports.arrays import Combinations, FloatArray
+from loop.ports.arrays import BoolArray, Combinations, FloatArray
 from loop.ports.engine import BatchRequest
 
 
@@ -56,7 +56,9 @@ class Field:
         left = np.ones(len(candidates), dtype=np.bool_)
         allowed = keeper.allowed(candidates)
         while len(picks) < self.request.size and allowed.any():
-            position, gain = contest.best(allowed)
+            due = _due(gains, allowed)
+            picks.out_of_turn += not due.any()
+            position, gain = contest.best(due if due.any() else allowed)
             one = candidates[position : position + 1]
             rank = int(self.pool.ranks[position]) if first else 0
             picks.take(int(self.pool.addresses[position]), gain, rank)
@@ -86,3 +88,7 @@ class Field:
             charges = keeper.budget.rate * keeper.budget.prices(self.pool.combinations)
         diversity = self.request.limits.diversity
         return Weighing(self.scale, self.typical, diversity, likeness, charges)
+
+
+def _due(gains: Gains, allowed: BoolArray) -> BoolArray:
+    return allowed & gains.due() if isinstance(gains, OwingGains) else allowed

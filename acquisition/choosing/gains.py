@@ -2,7 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
-from loop.ports.arrays import FloatArray, IntArray
+from loop.ports.arrays import BoolArray, FloatArray, IntArray
 
 
 class Gains(Protocol):
@@ -21,7 +21,7 @@ class Gains(Protocol):
 class ShrinkingGains(Gains, Protocol):
     """Gains that never grow as the batch does, so that few need to be looked at for each pick.
 
-    This holds wherever the batch's value is submodular; `lazy.py` makes use of it.
+    This holds wherever the batch's value is submodular; `LazyChooser` makes use of it.
     """
 
     def bounds(self) -> FloatArray:
@@ -30,6 +30,18 @@ class ShrinkingGains(Gains, Protocol):
 
     def values_at(self, positions: IntArray) -> FloatArray:
         """What some candidates would add now, shape (n,): to the last bit what `values` says."""
+        ...
+
+
+@runtime_checkable
+class OwingGains(Gains, Protocol):
+    """Gains of a batch that owes something, which whoever is due is chosen for before all others.
+
+    The debt decides who is compared, and never what a gain is.
+    """
+
+    def due(self) -> BoolArray:
+        """Who is chosen now as long as any of them is allowed, shape (K,)."""
         ...
 
 

@@ -12,7 +12,7 @@ class Picks:
     """Addresses, scores and ranks in the order chosen; a rank of 0 is not known.
 
     Of the first scan `scanned` is how many candidates it rated, and `listed` the rank of the
-    last that it kept.
+    last that it kept. `out_of_turn` counts those chosen because nobody who was due was left.
     """
 
     addresses: list[int] = field(default_factory=list)
@@ -20,6 +20,7 @@ class Picks:
     ranks: list[int] = field(default_factory=list)
     scanned: int = 0
     listed: int = 0
+    out_of_turn: int = 0
 
     def __len__(self) -> int:
         """How many were chosen."""
@@ -34,7 +35,7 @@ class Picks:
     def copy(self) -> "Picks":
         """Picks that grow on their own."""
         lists = (list(self.addresses), list(self.scores), list(self.ranks))
-        return Picks(*lists, self.scanned, self.listed)
+        return Picks(*lists, self.scanned, self.listed, self.out_of_turn)
 
     def array(self) -> IntArray:
         """The addresses, shape (q,)."""

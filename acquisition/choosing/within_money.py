@@ -48,9 +48,9 @@ def best_within(
     """The batch of most value among those chosen at rates around one; None if none gets full.
 
     What a joint choice gains for its money is known only once it is made. All of these keep to
-    the budget, whatever their rate.
+    the budget, whatever their rate. One that pays more of what it owes comes before any value.
     """
-    best: tuple[float, Keeper, Picks] | None = None
+    best: tuple[tuple[int, float], Keeper, Picks] | None = None
     for factor in (0.0, *_AROUND):
         trial, chosen = copy.deepcopy(keeper), picks.copy()
         if trial.budget is not None:
@@ -58,7 +58,7 @@ def best_within(
         field.extend(trial, chosen)
         if len(chosen) < field.request.size:
             continue
-        value = _value(chosen, field.scale)
+        value = (-chosen.out_of_turn, _value(chosen, field.scale))
         if best is None or value > best[0]:
             best = (value, trial, chosen)
     return None if best is None else best[1:]

@@ -52,8 +52,8 @@ class TailGains:
     """The chance of a hit, as long as enough choices remain for what each tail is still owed.
 
     A candidate belongs to the tail that it is likelier in. Once no more choices remain than the
-    tails are owed, candidates of a tail that is owed nothing are rated 1 lower, which is below all
-    others: they are chosen only where nothing else is left. Chances do not depend on each other,
+    tails are owed, candidates of a tail that is owed nothing are not due: they are chosen only
+    where nobody else is left. Chances do not depend on each other,
     so no batch that gives the tails their due has more hits to be expected.
 
     Args:
@@ -72,11 +72,14 @@ class TailGains:
         self._remaining = size - len(chosen)
 
     def values(self) -> FloatArray:
-        """Chances, 1 lower for whom there is no room, shape (K,)."""
+        """The chances, shape (K,)."""
+        return self._chances
+
+    def due(self) -> BoolArray:
+        """Who may be chosen without another tail going short, shape (K,)."""
         if sum(self._owed) < self._remaining:
-            return self._chances
-        due = np.where(self._is_high, self._owed[1] > 0, self._owed[0] > 0)
-        return np.where(due, self._chances, self._chances - 1.0)
+            return np.ones(len(self._chances), dtype=np.bool_)
+        return np.where(self._is_high, self._owed[1] > 0, self._owed[0] > 0)
 
     def add(self, position: int) -> None:
         """Give a tail its choice."""

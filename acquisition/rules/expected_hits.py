@@ -1,7 +1,6 @@
 """Expected hits: the batch with the most hits to be expected."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -50,6 +49,4 @@ class ExpectedHits:
         )
         if owed:
             rule = balanced(rule, request, owed)
-        chosen = choose_batch(request, rule, settings, rng, progress)
-        # Whom only a lack of better ones let in was rated 1 lower.
-        return replace(chosen, scores=np.where(chosen.scores < 0, chosen.scores + 1, chosen.scores))
+        return choose_batch(request, rule, settings, rng, progress)

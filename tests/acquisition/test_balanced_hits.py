@@ -90,9 +90,43 @@ def test_a_tail_without_candidates_leaves_its_room_to_the_other() -> None:
     chances = torch.tensor([[0.9, 0.5, 0.4], [0.0, 0.1, 0.3]]).double()
     gains = TailGains(chances[:, :0], chances, owed=1, size=2)
 
-    assert gains.values() == pytest.approx([0.9, 0.6, 0.7])
+    assert gains.due().all()
     gains.add(0)
-    assert gains.values() == pytest.approx([-0.1, -0.4, -0.3])
+    assert not gains.due().any()
+    assert gains.values() == pytest.approx([0.9, 0.6, 0.7])
+
+
+def _without_a_low_tail(threshold: float) -> BatchRequest:
+    """Four wells of which two are owed to a tail that no candidate is likelier in."""
+    return ask(size=4, readout=Readout("gi", low=-1e3, high=threshold))
+
+
+def test_choices_out_of_turn_count_for_what_they_are() -> None:
+    chosen = _choose(_without_a_low_tail(3.5), 1.0)
+
+    tails = _chances(_without_a_low_tail(3.5), chosen.addresses)
+    assert chosen.scores == pytest.approx(tails.sum(axis=0))
+    assert chosen.contributions == pytest.approx(chosen.scores / chosen.scores.sum())
+    assert not any("under 0.1 %" in reason for reason in chosen.reasons)
+
+
+def test_certain_hits_out_of_turn_stay_certain() -> None:
+    chosen = _choose(_without_a_low_tail(-500.0), 1.0)
+
+    assert chosen.scores.tolist() == [1.0] * 4
+    assert chosen.contributions.tolist() == [0.25] * 4
+
+
+def test_the_budget_does_not_buy_more_hits_with_what_a_tail_is_owed() -> None:
+    asked = _lopsided()
+    costs = np.array([4.0, 4, 6, 8, 0, 1, 7, 8, 2])
+    dear = replace(asked, limits=replace(asked.limits, costs=costs, money=50.0))
+
+    chosen = _choose(dear, 1.0)
+
+    tails = _chances(asked, chosen.addresses)
+    assert (tails[0] >= tails[1]).sum() == 5
+    assert costs[asked.space.unrank(chosen.addresses).components].sum() <= 50.0
 
 
 def test_a_one_sided_readout_has_no_tails_to_balance() -> None:
