@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from acquisition.batch import SCANNING
-from acquisition.rules.foreseen import Foreseen, centred
+from acquisition.rules.foreseen import Foreseen, centred, gone
 from acquisition.rules.map_learning import choose_for_the_map
 from acquisition.settings import Number, read_settings
 from loop.ports.arrays import FloatArray
@@ -68,14 +68,18 @@ class EpigGains:
     def __init__(self, noise_sd: float, judged: Tensor, pool: Tensor) -> None:
         self._foreseen = Foreseen(noise_sd, pool)
         self._judged = centred(judged)
-        self._variance = self._judged.square().sum(dim=0)
+        self._begun = self._judged.square().sum(dim=0)
+        self._variance = self._begun.clone()
         self._covariance = self._foreseen.pool.T @ self._judged
 
     def values(self) -> FloatArray:
         """Shape (K,); 0 where nothing is in doubt."""
         judged = self._variance.clamp_min(0) + self._foreseen.noise
-        correlation = self._covariance * _over_root(self._foreseen.of_measurement)[:, None]
-        correlation *= _over_root(judged)
+        in_doubt = ~gone(self._variance, self._begun)
+        # What rounding leaves of what is known must not be divided by itself.
+        over_root = _over_root(self._foreseen.of_measurement) * ~self._foreseen.known
+        correlation = self._covariance * over_root[:, None]
+        correlation *= _over_root(judged) * in_doubt
         # A judged candidate measured without noise is told everything: many nats, not infinity.
         left = correlation.square_().clamp_max_(1 - _KNOWN).neg_().add_(1)
         # A logarithm of a product costs a sixteenth of those of its factors.

@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+_ROUNDING = 1e-10
+"""A smaller share of what a variance was at first is what rounding left of nothing."""
+
 
 class Foreseen:
     """Covariances between candidates as joint draws tell them, given measurements to come.
@@ -23,7 +26,8 @@ class Foreseen:
     def __init__(self, noise_sd: float, pool: Tensor) -> None:
         self.noise = noise_sd**2
         self.pool = centred(pool)
-        self.variance = self.pool.square().sum(dim=0)
+        self._begun = self.pool.square().sum(dim=0)
+        self.variance = self._begun.clone()
         self.after = torch.eye(len(pool), dtype=pool.dtype, device=pool.device)
 
     @property
@@ -31,15 +35,23 @@ class Foreseen:
         """The variance of a measurement of each candidate, noise included, shape (K,)."""
         return self.variance.clamp_min(0) + self.noise
 
+    @property
+    def known(self) -> Tensor:
+        """Which candidates nothing is left to doubt of but rounding, shape (K,)."""
+        return gone(self.variance, self._begun)
+
     def direction(self, column: Tensor) -> Tensor | None:
         """What a measurement of a column, shape (S,), tells of the draws, shape (S,).
 
         A candidate x learns (direction' x) SDs of it. None: it tells nothing, for there is
-        neither doubt nor noise.
+        no doubt about it.
         """
         along = self.after @ column
-        variance = float(column @ along) + self.noise
-        return along / variance**0.5 if variance > 0 else None
+        left = column @ along
+        if gone(left, column @ column):
+            return None
+        told: Tensor = along / (float(left) + self.noise) ** 0.5
+        return told
 
     def condition(self, direction: Tensor) -> Tensor:
         """Foresee the measurement with this direction; its covariance with each, shape (K,)."""
@@ -47,6 +59,11 @@ class Foreseen:
         with_pool = direction @ self.pool
         self.variance -= with_pool.square()
         return with_pool
+
+
+def gone(left: Tensor, begun: Tensor) -> Tensor:
+    """Whether only rounding is left of variances, same shape."""
+    return left <= _ROUNDING * begun
 
 
 def centred(draws: Tensor) -> Tensor:

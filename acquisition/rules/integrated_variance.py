@@ -79,7 +79,7 @@ class IntegratedVarianceGains:
         """Shape (K,), of the variance before anything was foreseen; 0 where there is none."""
         of_measurement = self._foreseen.of_measurement * self._total
         # What rounding leaves of a candidate that is known must not be divided by itself.
-        told = torch.where(of_measurement > 0, self._told.clamp_min(0), 0.0)
+        told = self._told.clamp_min(0).masked_fill(self._foreseen.known, 0.0)
         shares: FloatArray = (told / of_measurement.clamp_min(1e-300)).numpy()
         return shares
 

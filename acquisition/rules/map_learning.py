@@ -14,7 +14,7 @@ from acquisition.belief.marginals import Marginals
 from acquisition.choosing.gains import Gains
 from acquisition.choosing.reasons import doubt_clauses
 from acquisition.limits.offer import Survey
-from acquisition.rules.foreseen import Foreseen, centred
+from acquisition.rules.foreseen import Foreseen, centred, gone
 from acquisition.scatter import salt_from
 from loop.ports.arrays import Combinations, FloatArray
 from loop.ports.engine import BatchRequest, CandidateSpace, Chosen, Progress
@@ -63,8 +63,9 @@ class _Glance:
         """First-order gain of each candidate by itself, shape (N,)."""
         columns = centred(beliefs.means)
         told = (columns * (self.about @ columns)).sum(dim=0)
-        of_measurement = (columns * (self.after @ columns)).sum(dim=0) + beliefs.noise_sd**2
-        return torch.where(of_measurement > 0, told / of_measurement.clamp_min(1e-300), 0.0)
+        left = (columns * (self.after @ columns)).sum(dim=0)
+        gains = told / (left + beliefs.noise_sd**2).clamp_min(1e-300)
+        return gains.masked_fill(gone(left, columns.square().sum(dim=0)), 0.0)
 
 
 def choose_for_the_map(

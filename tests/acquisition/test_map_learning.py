@@ -114,6 +114,24 @@ def test_members_that_agree_on_everything_leave_nothing_to_learn() -> None:
         assert gains.values().tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-9, 1e-7])
+@pytest.mark.parametrize("make", [IntegratedVarianceGains, EpigGains])
+def test_rounding_tells_nothing_once_as_many_wells_as_draws_have_told_all(
+    make: type[IntegratedVarianceGains] | type[EpigGains], noise: float
+) -> None:
+    """Six draws leave five directions to doubt; the sixth well and all after it have none."""
+    rng = np.random.default_rng(1)
+    judged, pool = (torch.from_numpy(rng.normal(size=(6, width))) for width in (20, 40))
+    gains = make(noise, judged, pool)
+
+    for position in range(5):
+        assert gains.values()[position:].min() > 0
+        gains.add(position)
+    for position in range(5, 9):
+        assert gains.values().tolist() == [0.0] * 40
+        gains.add(position)
+
+
 @pytest.mark.parametrize("acquisition", BOTH)
 @pytest.mark.parametrize("surrogate", [LinearDraws(), ModelOnly(gaussian_process())])
 def test_a_pending_well_is_believed_and_not_asked_for_again(
