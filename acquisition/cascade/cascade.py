@@ -9,19 +9,23 @@ Source:
     among its first 1 %.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from acquisition.belief.member_rater import MemberRater
-from acquisition.cascade.audit import Recall, best_count, recall_of, share_needed
+from acquisition.cascade.audit import best_count, recall_of, share_needed
 from acquisition.cascade.beam import Beam
 from acquisition.cascade.dense_rows import AdmittedOnce, DenseRows
 from acquisition.cascade.exact_rating import ExactRating, Kept
 from acquisition.cascade.landmarks import Landmarks
 from acquisition.cascade.ledger import Ledger, drawn_from
+from acquisition.cascade.notes import said, said_of_beam
+from acquisition.cascade.plan import Audited, Plan
 from acquisition.cascade.rows_space import Admitted, AdmittedRows, RowsSpace, SomeSections
+from acquisition.cascade.spans import gaps, section_span
+from acquisition.cascade.steps import Steps
 from acquisition.cascade.student import Student, StudentRater
 from acquisition.cascade.teaching import Key, Lessons, Taught, Teacher
 from acquisition.limits.offer import Gate
@@ -32,7 +36,7 @@ from acquisition.scanning.pool import Question
 from acquisition.scanning.sweep import Admission, Sweep
 from acquisition.scanning.top_list import TopList
 from acquisition.scatter import UIntArray, scattered
-from loop.ports.arrays import BoolArray, FloatArray, IntArray
+from loop.ports.arrays import BoolArray, IntArray
 from loop.ports.engine import Progress, Section, TiledSpace
 
 _SLACK = 1.5
@@ -99,97 +103,13 @@ def cascade(ask: Question, wish: Wish, effort: Effort, progress: Progress) -> Na
     """
     if not isinstance(ask.request.space, TiledSpace):
         return None
-    work = _Cascade(ask, ask.request.space, wish, effort, _Steps(progress))
+    work = _Cascade(ask, ask.request.space, wish, effort, Steps(progress))
     return work.narrowed()
-
-
-class _Steps:
-    """Progress through steps of given shares that never goes back."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._begun = self._end = self._said = 0.0
-        self._doing = ""
-        self._rated = self._expected = 0
-
-    def step(self, end: float, doing: str, expected: int) -> None:
-        """Begin a step that ends at a share of the whole and takes so many ratings."""
-        self._begun, self._end = self._said, max(end, self._said)
-        self._doing, self._rated, self._expected = doing, 0, max(expected, 1)
-        self.count(0)
-
-    def count(self, rated: int) -> None:
-        """So many candidates more were rated."""
-        self._rated += rated
-        self.part(self._rated / self._expected, "")
-
-    def part(self, share: float, doing: str) -> None:
-        """A `Progress` for the step."""
-        now = self._begun + (self._end - self._begun) * min(share, 1.0)
-        self._said = max(self._said, now)
-        self._progress(self._said, self._doing)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """Who is let through: whoever gets a score of at least `cut`, about a `share` of the space."""
-
-    students: Mapping[Key, Student]
-    beams: Mapping[Section, DenseRows]
-    cut: float
-    share: float
-    audit: "_Audit"
-
-    def scores(self) -> FloatArray:
-        """What the audit's candidates get, shape (n,)."""
-        return self.audit.scores(self.students, self.beams)
-
-
-class _Audit:
-    """A uniform draw, rated exactly, and where its candidates stand.
-
-    Args:
-        addresses: Of n candidates, shape (n,).
-        utilities: Theirs.
-        spans: The addresses of each section that has a student.
-        numbers: Says the item numbers of some addresses.
-    """
-
-    def __init__(
-        self,
-        addresses: IntArray,
-        utilities: FloatArray,
-        spans: Mapping[Section, range],
-        numbers: Callable[[Section, IntArray], IntArray],
-    ) -> None:
-        self.utilities = utilities
-        self.places = {
-            section: np.flatnonzero((addresses >= span.start) & (addresses < span.stop))
-            for section, span in spans.items()
-        }
-        self.numbers = {
-            section: numbers(section, addresses[at]) for section, at in self.places.items()
-        }
-
-    def scores(
-        self, students: Mapping[Key, Student], beams: Mapping[Section, DenseRows]
-    ) -> FloatArray:
-        """What students say, shape (n,); inf for those that are looked at in any case.
-
-        -inf for those of which no subset is in the beam of their section, if it has one.
-        """
-        scores = np.full(len(self.utilities), np.inf)
-        for section, at in self.places.items():
-            numbers = self.numbers[section]
-            scores[at] = students[section.context, section.order].scores(numbers)
-            if section in beams:
-                scores[at[~beams[section].hold(numbers)]] = -np.inf
-        return scores
 
 
 class _Cascade:
     def __init__(
-        self, ask: Question, space: TiledSpace, wish: Wish, effort: Effort, steps: _Steps
+        self, ask: Question, space: TiledSpace, wish: Wish, effort: Effort, steps: Steps
     ) -> None:
         self._ask = ask
         self._tiled = space
@@ -221,12 +141,11 @@ class _Cascade:
 
     def narrowed(self) -> Narrowed | None:
         """All steps, one after the other."""
-        plan = self._planned() if self._spans else None
-        if plan is None:
+        chosen = self._let_through() if self._spans else None
+        if chosen is None:
             return None
-        survivors, cut = self._survivors(plan)
-        scores = plan.scores()
-        passed = (scores >= cut) & (scores > -np.inf)
+        plan, survivors = chosen
+        passed = plan.passed(survivors)
         rated = self._rate_all(survivors, plan, passed)
         recall = recall_of(plan.audit.utilities, passed)
         held = int(self._space.permitted(self._space.unrank(self._ask.excluded)).sum())
@@ -253,31 +172,63 @@ class _Cascade:
 
     # Planning: audits and students until the recall is reached.
 
-    def _planned(self) -> _Plan | None:
-        effort = self._effort
+    def _let_through(self) -> tuple[Plan, IntArray] | None:
+        """A plan and the sorted addresses that it lets through; None where hardly any are there.
+
+        Students look at all only where the audit expects the recall of it, or nothing better is
+        left to try; who is let through then decides whether it was reached.
+        """
         lessons, share = self._first_lessons(), self._first_share()
         drawn = self._teacher.drawn(lessons, self._rng)
         if drawn is None:
             return None
         audit = self._audited(0.2, list(drawn.values()))
         students = self._taught(lessons, drawn, 0.45)
-        beams = self._beams(students, 1)
+        plan = self._plan(students, self._beams(students, 1), lessons, share, audit)
         for attempt in range(_ATTEMPTS):
-            scores = audit.scores(students, beams)
-            plan = _Plan(students, beams, _cut(scores, share), share, audit)
-            through = (scores >= plan.cut) & (scores > -np.inf)
-            recall = recall_of(audit.utilities, through)
-            if recall.share >= effort.recall or attempt == _ATTEMPTS - 1:
-                break
-            wider = self._wider(share, share_needed(audit.utilities, scores, effort.recall))
-            again = attempt > 0 and lessons.landmarks < _HARDEST
-            if wider == share and not again:
-                break
-            share, lessons = wider, lessons.harder() if again else lessons
-            audit = self._audited(0.5, [])
-            students = self._taught(lessons, drawn, 0.55) if again else students
-            beams = self._beams(students, 2 ** (attempt + 1)) if beams else beams
-        return plan
+            survivors = None
+            if plan.expected().share >= self._effort.recall:
+                survivors = self._survivors(plan)
+                if self._recall(plan, survivors) >= self._effort.recall:
+                    return plan, survivors
+            better = self._better(plan, drawn, attempt) if attempt < _ATTEMPTS - 1 else None
+            if better is None:
+                return plan, self._survivors(plan) if survivors is None else survivors
+            plan = better
+        msg = "the last attempt returns"
+        raise AssertionError(msg)
+
+    @staticmethod
+    def _recall(plan: Plan, survivors: IntArray) -> float:
+        return recall_of(plan.audit.utilities, plan.passed(survivors)).share
+
+    def _plan(
+        self,
+        students: Mapping[Key, Student],
+        beams: Mapping[Section, DenseRows],
+        lessons: Lessons,
+        share: float,
+        audit: Audited,
+    ) -> Plan:
+        total = sum(map(len, self._spans.values()))
+        size = min(total, int(_SLACK * share * total) + 1_024)
+        scores = audit.scores(students, beams)
+        salt = self._wish.salt
+        return Plan(students, beams, lessons, share, size, total, salt, audit, scores)
+
+    def _better(self, plan: Plan, drawn: Mapping[Section, IntArray], attempt: int) -> Plan | None:
+        """A plan that lets more through, and from the second time on knows more; None: none can."""
+        lessons, students, beams = plan.lessons, plan.students, plan.beams
+        needed = share_needed(plan.audit.utilities, plan.scores, self._effort.recall)
+        share = self._wider(plan.share, needed)
+        again = attempt > 0 and lessons.landmarks < _HARDEST
+        if share == plan.share and not again:
+            return None
+        lessons = lessons.harder() if again else lessons
+        audit = self._audited(0.5, [])
+        students = self._taught(lessons, drawn, 0.55) if again else students
+        beams = self._beams(students, 2 ** (attempt + 1)) if beams else beams
+        return self._plan(students, beams, lessons, share, audit)
 
     def _beams(self, students: Mapping[Key, Student], wider: int) -> Mapping[Section, DenseRows]:
         """For each section that is too large to be looked at, where to look."""
@@ -319,7 +270,7 @@ class _Cascade:
         wider = max(share, min(wider, self._effort.most / len(self._space)))
         return 1.0 if wider > 0.5 else wider
 
-    def _audited(self, end: float, besides: list[IntArray]) -> _Audit:
+    def _audited(self, end: float, besides: list[IntArray]) -> Audited:
         """A fresh audit; what is drawn `besides` is rated in the same go, which costs less."""
         self._release()
         addresses = drawn_from(range(len(self._space)), self._gate, self._effort.audited, self._rng)
@@ -327,7 +278,7 @@ class _Cascade:
         self._steps.step(end, "rating candidates drawn at random", len(every))
         self._ledger.utilities(every, self._steps.count)
         utilities = self._ledger.utilities(addresses, self._steps.count)
-        return _Audit(addresses, utilities, self._spans, self._numbers_of)
+        return Audited(addresses, utilities, self._spans, self._numbers_of)
 
     def _taught(
         self, lessons: Lessons, drawn: Mapping[Section, IntArray], end: float
@@ -338,17 +289,16 @@ class _Cascade:
 
     # The student's look at everything.
 
-    def _survivors(self, plan: _Plan) -> tuple[IntArray, float]:
-        """Sorted addresses of those let through, and the score that it took."""
-        total = sum(map(len, self._spans.values()))
+    def _survivors(self, plan: Plan) -> IntArray:
+        """Sorted addresses of those let through."""
         self._steps.step(0.65, "letting a student look at all candidates", 1)
-        size = min(total, int(_SLACK * plan.share * total) + 1_024)
+        size, cut = plan.size, plan.cut
         rater = StudentRater(plan.students, self._numbers)
         whole = tuple(each for each in self._spans if each not in plan.beams)
-        best = TopList(size, float(np.float32(plan.cut)))
+        best = TopList(size, cut)
         if whole:
             view = SomeSections(self._tiled, whole)
-            found = self._looked(view, rater, Admitted(self._gate), size, plan.cut)
+            found = self._looked(view, rater, Admitted(self._gate), size, cut)
             best.offer(found.addresses, found.utilities, self._ties(found.addresses))
         for section, beam in plan.beams.items():
             starts = np.zeros(len(beam), dtype=np.int64)
@@ -357,12 +307,10 @@ class _Cascade:
             )
             admission = AdmittedRows(rows, self._space, self._gate)
             # A candidate stands in as many rows as it has subsets in the beam.
-            found = self._looked(rows, rater, admission, size * section.order, plan.cut)
+            found = self._looked(rows, rater, admission, size * section.order, cut)
             addresses, first = np.unique(admission.addresses(found.addresses), return_index=True)
             best.offer(addresses, found.utilities[first], self._ties(addresses))
-        addresses, scores = best.best()
-        cut = plan.cut if len(addresses) < size else float(scores[-1])
-        return np.sort(addresses), cut
+        return np.sort(best.addresses)
 
     def _looked(
         self,
@@ -372,7 +320,7 @@ class _Cascade:
         size: int,
         cut: float,
     ) -> Best:
-        keeping = Keeping(size, 0, self._wish.salt, float(np.float32(cut)))
+        keeping = Keeping(size, 0, self._wish.salt, cut)
         sweep = Sweep(view, rater, admission, keeping, self._threads)
         return sweep.over(progress=self._steps.part).marginal
 
@@ -381,7 +329,7 @@ class _Cascade:
 
     # What was let through, exactly.
 
-    def _rate_all(self, survivors: IntArray, plan: _Plan, passed: BoolArray) -> int:
+    def _rate_all(self, survivors: IntArray, plan: Plan, passed: BoolArray) -> int:
         """Rate what was let through; say how many, and add to the audit who was rated besides."""
         self._steps.step(0.98, "rating what the student let through", len(survivors))
         sparse, rated = [], 0
@@ -447,52 +395,3 @@ class _Cascade:
     def _release(self) -> None:
         """Give back the memory of tiles before scattered candidates are rated."""
         self._rater, self._tiles_asked = None, False
-
-
-def section_span(space: TiledSpace, section: Section) -> range:
-    """The addresses of a section."""
-    begin = space.stripe(section, 0, 1)
-    end = space.stripe(section, section.prefixes - 1, section.prefixes)
-    stop = int(end.addresses[0]) + len(space.items) - int(end.starts[0])
-    return range(int(begin.addresses[0]), stop)
-
-
-def gaps(spans: Sequence[range], total: int) -> list[range]:
-    """The addresses below `total` that stand in none of some ascending spans, as ranges."""
-    ends = [0, *(span.stop for span in spans)]
-    begins = [*(span.start for span in spans), total]
-    return [range(*pair) for pair in zip(ends, begins, strict=True) if pair[0] < pair[1]]
-
-
-def said(
-    students: Mapping[Key, Student], scanned: int, rated: int, recall: Recall, asked: float
-) -> str:
-    """What a cascade did, in a sentence or two."""
-    ranks = [each.rank for each in students.values()]
-    fits = sorted(each.r2 for each in students.values())
-    who = f"a student of rank {ranks[0]} (R2 {fits[0]:.2f})"
-    if len(fits) > 1:
-        who = f"{len(fits)} students of rank {max(ranks)} (R2 {fits[0]:.2f} to {fits[-1]:.2f})"
-    sentence = (
-        f"{scanned:,} candidates: {who} let {rated:,} through, of which the best were kept; "
-        f"audited {recall}."
-    )
-    if recall.share < asked:
-        sentence += f" The recall asked for, {asked:g}, was not reached."
-    return sentence
-
-
-def said_of_beam(section: Section, beam: DenseRows) -> str:
-    """What was left out of the look at a section."""
-    return (
-        f"Of the sets of {section.order} in context {section.context} only those that continue "
-        f"the best {len(beam):,} sets of {section.order - 1} were looked at; the audit covers all."
-    )
-
-
-def _cut(scores: FloatArray, share: float) -> float:
-    """The score that a share of a uniform draw reaches; those that need no student left out."""
-    looked = scores[scores < np.inf]
-    if share >= 1 or not len(looked):
-        return -np.inf
-    return float(np.quantile(looked, 1 - share, method="higher"))

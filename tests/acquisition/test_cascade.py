@@ -405,3 +405,29 @@ def test_the_share_that_is_needed_reaches_the_recall() -> None:
 
     cut = np.quantile(scores, 1 - share)
     assert recall_of(utilities, scores >= cut).share == pytest.approx(0.9, abs=0.051)
+
+
+class Hidden(OneByOne):
+    """Half of the items look alike; only pairs of a few of them, seldom landmarks, are better."""
+
+    def member_means(self, combinations: Combinations) -> Tensor:
+        alike = (combinations.components < 200).sum(axis=1)
+        few = ((combinations.components >= 10) & (combinations.components < 40)).sum(axis=1)
+        one = torch.from_numpy(alike + 5.0 * (few > 1))
+        return torch.stack([one, one], dim=-1).repeat(2, 1, 1)
+
+
+def test_those_that_tie_at_the_cut_and_are_not_let_through_do_not_count_as_found() -> None:
+    lessons = Lessons(8, 6, 2_000)
+    effort = Effort(0.99, 10_000, lessons, share=0.02, most=800, begun=800, listed=300)
+    case = Case((1,) * 400, kind=Hidden, effort=effort)
+
+    found = case.narrowed()
+
+    combinations = case.space.unrank(np.arange(len(case.space)))
+    utilities = case.draws.member_means(combinations)[0, :, 0].numpy()
+    best = np.flatnonzero(utilities >= 7)
+    told = float(found.notes[0].split("audited recall ")[1].split()[0])
+    assert len(best) == 435
+    assert told < 0.75
+    assert "not reached" in found.notes[0]
