@@ -44,10 +44,14 @@ def read_settings(
     }
 
 
+def _within(value: float, number: Number) -> bool:
+    return math.isfinite(value) and number.least <= value <= number.most
+
+
 def _checked(acquisition: str, key: str, value: Setting, number: Number) -> float:
     right = int if number.whole else (int, float)
     fits = isinstance(value, right) and not isinstance(value, bool)
-    if isinstance(value, str) or not fits or not number.least <= value <= number.most:
+    if isinstance(value, str) or not fits or not _within(value, number):
         kind = "a whole number" if number.whole else "a number"
         most = f" and at most {number.most:g}" if math.isfinite(number.most) else ""
         msg = (

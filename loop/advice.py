@@ -115,8 +115,10 @@ def _wells(batch: Batch) -> str:
 def _expected(told: Forecast) -> str:
     if told.unit == HITS:
         half = (told.high - told.low) / 2
+        # A width that reaches below nothing says less than the interval beside it.
+        about = f" ± {number(half)}" if half < told.value else ""
         return (
-            f"to bring {number(told.value)} ± {number(half)} hits "
+            f"to bring {number(told.value)}{about} hits "
             f"({told.low:.0f} to {told.high:.0f} nine times in ten)"
         )
     unit = f" {told.unit}" if told.unit else ""

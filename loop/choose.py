@@ -90,7 +90,8 @@ def _check_left(question: Question, known: Known, size: int) -> None:
         return
     most = left + len(question.references)
     msg = (
-        f"{size + len(question.references)} perturbations were asked for but {most} are left; "
+        f"{size + len(question.references)} perturbations were asked for but {most} "
+        f"{'is' if most == 1 else 'are'} left; "
         f"propose with --size {most}"
     )
     if left == 0:

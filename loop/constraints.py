@@ -1,7 +1,7 @@
 """From constraints as a person writes them to the limits of one batch, and what is left of them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +25,8 @@ def limits_of(rules: BatchRules, perturbagens: Sequence[Perturbagen]) -> Limits:
     not bind, so that a column of costs alone changes nothing. O(P) a group.
 
     Raises:
-        CampaignFileError: If a group names a column or a value that the library does not have.
+        CampaignFileError: If a group names a column or a value that the library does not have,
+            or two sections about one group contradict each other.
     """
     asked = rules.constraints
     bound = asked.money is not None
@@ -36,7 +37,7 @@ def limits_of(rules: BatchRules, perturbagens: Sequence[Perturbagen]) -> Limits:
         costs=np.array(costs, dtype=np.float64),
         well_cost=asked.well_cost * rules.replicates if bound else 0.0,
         money=math.inf if asked.money is None else asked.money,
-        groups=tuple(group for rule in asked.groups for group in _groups(rule, perturbagens)),
+        groups=_merged(group for rule in asked.groups for group in _groups(rule, perturbagens)),
         diversity=asked.diversity,
     )
 
@@ -85,6 +86,23 @@ def _groups(rule: GroupRule, perturbagens: Sequence[Perturbagen]) -> list[Group]
         )
         for value in ([rule.value] if rule.value is not None else known)
     ]
+
+
+def _merged(groups: Iterable[Group]) -> tuple[Group, ...]:
+    """One group for each name, with the strictest of what its sections ask."""
+    by_name: dict[str, Group] = {}
+    for group in groups:
+        known = by_name.setdefault(group.name, group)
+        bounds = [most for most in (known.at_most, group.at_most) if most is not None]
+        least, most = max(known.at_least, group.at_least), min(bounds, default=None)
+        if most is not None and least > most:
+            msg = (
+                f"constraints.group: the sections about {group.name} ask for at_least = {least} "
+                f"and at_most = {most}; lower at_least to {most}, or raise at_most to {least}."
+            )
+            raise CampaignFileError(msg)
+        by_name[group.name] = replace(known, at_least=least, at_most=most)
+    return tuple(by_name.values())
 
 
 def binds(limits: Limits) -> bool:

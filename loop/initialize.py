@@ -14,6 +14,7 @@ from loop.domain.errors import (
     CampaignNotFoundError,
     NotEnoughCandidatesError,
 )
+from loop.domain.goal import Goal
 from loop.domain.perturbation import Perturbation
 from loop.encoding import LibraryIndex
 from loop.feasible import check_first_batch, check_keys
@@ -21,6 +22,8 @@ from loop.inputs import Inputs, read_inputs
 from loop.layout import check_capacity
 from loop.provided import Services
 from loop.representation import Coverage, coverage
+
+_SEVERAL = (Goal.PARETO, Goal.REACH_STATE, Goal.LEARN_MAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,20 @@ class Initialized:
     inputs: Inputs
     candidates: int
     coverage: Coverage | None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know before the first batch, in sentences."""
+        campaign = self.campaign
+        more = [each.name for each in campaign.readouts[1:]]
+        if campaign.goal in _SEVERAL or not more:
+            return self.inputs.notes
+        told = (
+            f"goal = {campaign.goal.value!r} is about readout {campaign.readout.name!r} alone; "
+            f"{', '.join(map(repr, more))} will be predicted but not sought (a goal about several "
+            "readouts is 'pareto' or 'reach-state')."
+        )
+        return (*self.inputs.notes, told)
 
 
 def initialize(services: Services, path: Path) -> Initialized:

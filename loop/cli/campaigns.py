@@ -40,7 +40,7 @@ def init(
                 "orders": library.orders,
                 "candidates": made.candidates,
                 "coverage": made.coverage,
-                "notes": made.inputs.notes,
+                "notes": made.notes,
             }
         )
         return
@@ -54,7 +54,7 @@ def init(
     else:
         for sentence in made.coverage.sentences():
             typer.echo(sentence)
-    for note in made.inputs.notes:
+    for note in made.notes:
         typer.echo(note)
     typer.echo(f"Next: pertloop propose {name}")
 

@@ -105,6 +105,13 @@ def _at(targets: tuple[float, ...], place: int) -> float | None:
 
 
 def _check_wanted(goal: Goal, names: tuple[str, ...], wanted: Wanted) -> None:
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        msg = f"--readout names {twice[0]!r} twice; name each readout once."
+        raise CampaignFileError(msg)
+    if wanted.targets and goal is not Goal.REACH_STATE:
+        msg = f"--target means nothing to goal {goal.value!r}; leave it out, or --goal reach-state."
+        raise CampaignFileError(msg)
     for option, given in (("--direction", wanted.directions), ("--target", wanted.targets)):
         if given and len(given) != len(names):
             msg = (

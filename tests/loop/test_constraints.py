@@ -118,3 +118,14 @@ def test_what_is_fixed_already_is_taken_off_the_limits():
     assert (left.groups[0].at_least, left.groups[0].at_most) == (1, 2)
     more = remaining(left, batch((0,), (0,), (0,)))
     assert (more.groups[0].at_least, more.groups[0].at_most) == (0, 0)
+
+
+def test_two_sections_about_one_group_count_as_one_and_may_not_contradict_each_other():
+    def groups(*asked):
+        return limits_of(rules(groups=asked), LIBRARY).groups
+
+    [group] = groups(GroupRule("pathway", "DDR", 1), GroupRule("pathway", "DDR", 2, 3))
+    assert (group.at_least, group.at_most) == (2, 3)
+
+    with pytest.raises(CampaignFileError, match="lower at_least to 3, or raise at_most to 5"):
+        groups(GroupRule("pathway", "DDR", 5), GroupRule("pathway", "DDR", 2, 3))

@@ -51,3 +51,13 @@ def test_structures_alone_need_no_file(tmp_path):
 
 def test_without_embeddings_there_is_nothing_to_report(tmp_path):
     assert initialize(provided(tmp_path), TINY.write(tmp_path / "tiny")).coverage is None
+
+
+def test_a_goal_about_one_readout_says_which_others_it_does_not_seek(tmp_path):
+    file = TINY.write(tmp_path / "tiny")
+    growth = '\n[[readout]]\nname = "growth"\n'
+    file.write_text(file.read_text().replace("[readout]", "[[readout]]") + growth)
+
+    made = initialize(provided(tmp_path), file)
+
+    assert "'growth' will be predicted but not sought" in made.notes[-1]

@@ -130,3 +130,10 @@ def test_a_state_is_the_target_of_each_readout():
 def test_what_a_goal_needs_of_its_readouts_is_asked_for(goal, more, wanted, said):
     with pytest.raises(CampaignFileError, match=said):
         ask(screen(np.arange(4.0)), "y", goal, more=more, wanted=wanted)
+
+
+def test_a_readout_is_named_once_and_a_target_belongs_to_a_state():
+    with pytest.raises(CampaignFileError, match="names 'y' twice"):
+        ask(screen([1, 2]), "y", Goal.PARETO, more=("y",), wanted=Wanted((Direction.UP,) * 2))
+    with pytest.raises(CampaignFileError, match="means nothing to goal 'maximize'"):
+        ask(screen([1, 2]), "y", Goal.MAXIMIZE, wanted=Wanted(targets=(1.0,)))
