@@ -32,7 +32,7 @@ class Greedy:
     def choose(
         self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
     ) -> Chosen:
-        """Choose for every goal but 'learn-map'.
+        """Choose for hits and for an extreme of one readout.
 
         A score is, for hits, the excess over the nearer threshold in units of the noise SD;
         otherwise the mean in the goal's direction, in the readout's unit.

@@ -6,13 +6,14 @@ from typing import ClassVar
 import numpy as np
 
 from acquisition.limits.cheapest import provide
+from acquisition.limits.group_limits import GroupLimits
 from acquisition.limits.keeper import Keeper
 from acquisition.limits.offer import Survey, count_left, shards
 from acquisition.limits.ran_out import ran_out
 from acquisition.rules.spread import Placing, Points
 from acquisition.scatter import salt_from, scattered
 from acquisition.settings import Number, read_settings
-from loop.ports.arrays import Combinations, FloatArray, IntArray
+from loop.ports.arrays import BoolArray, Combinations, FloatArray, IntArray
 from loop.ports.engine import BatchRequest, Chosen, Progress, silent
 
 _NAME = "space-filling"
@@ -89,7 +90,7 @@ class _Spreading:
             addresses = self._on_offer(survey, excluded)
             if len(addresses):
                 self._extend(addresses, progress)
-            elif survey.is_whole:
+            if survey.is_whole and len(self._addresses) == request.size - missing:
                 raise ran_out(request, keeper, len(self._addresses), excluded, survey)
             size *= 4
 
@@ -109,7 +110,7 @@ class _Spreading:
 
     def _on_offer(self, survey: Survey, excluded: IntArray) -> IntArray:
         """What may be chosen of a survey, in random order, so that ties go to no one."""
-        every = shards(self._request, survey, excluded, self._keeper, _SHARD)
+        every = shards(self._request, survey, excluded, _Lasting(self._keeper), _SHARD)
         addresses = np.concatenate([shard.addresses for shard in every])
         return addresses[np.argsort(scattered(addresses, self._salt))]
 
@@ -120,6 +121,7 @@ class _Spreading:
         field = _Field(self._placing.points(combinations))
         self._looked_at = max(self._looked_at, len(addresses))
         field.shun(self._placing.points(self._known()))
+        left = np.ones(len(addresses), dtype=np.bool_)
         allowed = keeper.allowed(combinations)
         while len(self._addresses) < request.size and allowed.any():
             position, distance = field.farthest(np.flatnonzero(allowed))
@@ -127,9 +129,8 @@ class _Spreading:
             self._distances.append(distance)
             keeper.count(combinations[position : position + 1])
             field.leave(position)
-            allowed[position] = False
-            if keeper.limits:
-                allowed &= keeper.allowed(combinations)
+            left[position] = False
+            allowed = left & keeper.allowed(combinations) if keeper.limits else left
             progress(0.99 * len(self._addresses) / request.size, "spreading out the batch")
 
     def _known(self) -> Combinations:
@@ -141,6 +142,18 @@ class _Spreading:
         own = np.array(self._addresses, dtype=np.int64)
         some = request.space.unrank(np.concatenate([taken, own]))
         return Combinations.joined([some, request.pending[:_KNOWN]])
+
+
+class _Lasting:
+    """The limits that keep out for good whom they keep out: all but groups, which take turns."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._groups = [limit for limit in keeper.limits if isinstance(limit, GroupLimits)]
+
+    def allowed(self, combinations: Combinations) -> BoolArray:
+        """Which perturbations may be chosen now or in another turn, shape (N,)."""
+        return self._keeper.allowed(combinations, without=self._groups)
 
 
 class _Field:

@@ -44,7 +44,7 @@ class Thompson:
     def choose(
         self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
     ) -> Chosen:
-        """Choose for every goal about one readout but 'learn-map'.
+        """Choose for hits and for an extreme of one readout.
 
         A score is the value in the draw that chose, in the readout's unit: for hits how far past
         the nearer threshold, otherwise in the goal's direction.

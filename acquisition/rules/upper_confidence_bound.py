@@ -37,7 +37,7 @@ class UpperConfidenceBound:
     def choose(
         self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
     ) -> Chosen:
-        """Choose for every goal but 'learn-map'; a score is the bound, in the readout's unit."""
+        """Choose for hits or an extreme of one readout; a score is the bound, in its unit."""
         name = "upper-confidence-bound"
         check_goal(name, request, (Goal.FIND_HITS, Goal.MAXIMIZE, Goal.MINIMIZE))
         settings = read_settings(name, request.settings, self.settings)

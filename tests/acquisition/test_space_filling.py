@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from acquisition.limits.keeper import Keeper
 from acquisition.rules.space_filling import SpaceFilling
 from acquisition.rules.spread import Placing, Points
 from loop.domain.goal import Goal
 from loop.ports.arrays import Combinations, Representations, View
-from loop.ports.engine import BatchRequest
+from loop.ports.engine import BatchRequest, Group, Limits
 from loop.space import VirtualSpace
 from tests.acquisition.asking import ask, nothing_pending
 from tests.acquisition.small_space import SmallSpace
@@ -168,6 +169,29 @@ def test_a_short_draw_that_limits_exhaust_is_followed_by_a_longer_one() -> None:
     for seed in range(20):
         chosen = SpaceFilling().choose(asked, np.random.default_rng(seed))
         assert np.bincount(asked.space.unrank(chosen.addresses).components.ravel()).max() == 1
+
+
+def test_whom_one_groups_turn_keeps_out_the_next_turn_lets_in() -> None:
+    """At first only the group that is owed the most is served, then whoever is owed as much."""
+    names = np.arange(9)
+    groups = (Group("a", np.isin(names, [2, 3]), 3), Group("b", np.isin(names, [6, 7]), 2))
+    asked = first_batch(size=5, representations=None, limits=Limits(groups=groups))
+    space = asked.space
+    every = space.unrank(np.arange(len(space)))
+    points = Placing(None).points(every)
+    lengths = points.square_lengths()
+    apart = lengths[:, None] - 2 * points.products(points) + lengths
+    for seed in range(5):
+        keeper, left = Keeper(asked.limits, 5), space.permitted(every)
+
+        chosen = SpaceFilling().choose(asked, np.random.default_rng(seed)).addresses.tolist()
+
+        for at, address in enumerate(chosen):
+            nearest = apart[:, chosen[:at]].min(axis=1, initial=np.inf)
+            free = left & keeper.allowed(every)
+            assert nearest[address] >= nearest[free].max() - 1e-6
+            keeper.count(every[address : address + 1])
+            left[address] = False
 
 
 def test_a_hundred_million_candidates_are_drawn_from() -> None:
