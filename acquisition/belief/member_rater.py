@@ -11,7 +11,7 @@ from acquisition.belief.finite import not_finite
 from acquisition.belief.marginals import Marginals
 from acquisition.belief.scannable import Tiler
 from loop.domain.errors import IncompatibleError
-from loop.ports.arrays import Combinations
+from loop.ports.arrays import BoolArray, Combinations, IntArray
 
 Rating = Callable[[tuple[Marginals, ...]], Tensor]
 """Rates N candidates by the beliefs about R' readouts, shape (N,), or (S, N) for every member."""
@@ -49,12 +49,21 @@ class MemberRater:
         tiling: Predicts.
         utility: Rates candidates.
         favourites: Rates them for every member; None: the rule has no use for that.
+        ordered: Whether only items behind the last of a prefix make candidates with it, as in a
+            `TiledSpace`; see `anywhere`.
     """
 
-    def __init__(self, tiling: Tiling, utility: Rating, favourites: Rating | None) -> None:
+    def __init__(
+        self,
+        tiling: Tiling,
+        utility: Rating,
+        favourites: Rating | None,
+        ordered: bool = True,
+    ) -> None:
         self._tiling = tiling
         self._utility = utility
         self._favourites = favourites
+        self._ordered = ordered
         self._memory = torch.empty(0, dtype=torch.float32, device=tiling.device)
 
     @property
@@ -96,7 +105,14 @@ class MemberRater:
         tiling = self._tiling
         tiler = tiling.tiler.twin()
         own = Tiling(tiler, tiling.items, tiling.noise_sds, tiling.device)
-        return MemberRater(own, self._utility, self._favourites)
+        return MemberRater(own, self._utility, self._favourites, self._ordered)
+
+    def anywhere(self) -> "MemberRater":
+        """A rater for prefixes that any item may follow whose perturbagen they do not hold.
+
+        Only for tilers whose tiles hold there too. It shares the tiler: use one or the other.
+        """
+        return MemberRater(self._tiling, self._utility, self._favourites, ordered=False)
 
     def _means(self, begun: _Begun, first: int, stop: int) -> Tensor:
         """What S members predict of R' readouts, shape (R', S, L, R); overwritten every time."""
@@ -115,10 +131,9 @@ class MemberRater:
     def _look_into(self, means: Tensor, prefixes: Combinations, first: int, stop: int) -> None:
         """Name what is not finite, if it is a candidate; what is none becomes 0."""
         last = (prefixes.components >= 0).sum(axis=1)
-        rows = np.arange(len(prefixes))
-        before = np.where(last > 0, prefixes.components[rows, last - 1], -1)
         items = self._tiling.items[slice(first, stop)]
-        made = torch.from_numpy(items.components[:, :1] > before).to(means.device)
+        makes = _follows(items, prefixes, last) if self._ordered else _is_new(items, prefixes)
+        made = torch.from_numpy(makes).to(means.device)
         wrong = (~means.isfinite() & made).nonzero()
         if len(wrong):
             readout, member, item, row = wrong[0].tolist()
@@ -128,8 +143,24 @@ class MemberRater:
         torch.nan_to_num_(means, 0.0, 0.0, 0.0)
 
 
+def _follows(items: Combinations, prefixes: Combinations, sizes: IntArray) -> BoolArray:
+    """Which of L items stand behind the last of each of R prefixes, shape (L, R)."""
+    rows = np.arange(len(prefixes))
+    before = np.where(sizes > 0, prefixes.components[rows, sizes - 1], -1)
+    return np.asarray(items.components[:, :1] > before)
+
+
+def _is_new(items: Combinations, prefixes: Combinations) -> BoolArray:
+    """Which of L items have a perturbagen that R prefixes do not hold, shape (L, R)."""
+    held = items.components[:, :1, None] == prefixes.components[None]
+    return np.asarray(~held.any(axis=2))
+
+
 def _continued(prefix: Combinations, slot: int, item: Combinations) -> Combinations:
-    """A prefix (N = 1) with an item in an empty slot."""
+    """A prefix (N = 1) with an item in an empty slot, components ascending."""
     components, levels = prefix.components.copy(), prefix.levels.copy()
     components[0, slot], levels[0, slot] = item.components[0, 0], item.levels[0, 0]
+    order = np.argsort(components[0, : slot + 1])
+    components[0, : slot + 1] = components[0, order]
+    levels[0, : slot + 1] = levels[0, order]
     return Combinations(components, levels, prefix.contexts)

@@ -373,7 +373,7 @@ class _Cascade:
             self._ask.limits,
         )
         admission = AdmittedOnce(rows, self._space, gate, dense)
-        found = Sweep(rows, rater, admission, self._keeping, self._threads).over(
+        found = Sweep(rows, rater.anywhere(), admission, self._keeping, self._threads).over(
             progress=lambda share, doing: self._steps.count(0)
         )
         self._kept.take(found, admission.addresses)

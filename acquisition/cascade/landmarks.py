@@ -47,7 +47,7 @@ class Landmarks:
         """
         whole = np.arange(len(self.numbers))
         if rater is not None and self.tiles_hold(rater):
-            return self._by_tiles(rater, threads, count)
+            return self._by_tiles(rater.anywhere(), threads, count)
         columns = [self._rated(whole, at, count) for at in range(len(self.sets))]
         return np.stack(columns, axis=1)
 

@@ -20,6 +20,7 @@ from acquisition.scan import Pool, Scan
 from acquisition.scanning.item_numbers import ItemNumbers
 from acquisition.scanning.narrowing import Narrowed, Wish
 from acquisition.scanning.pool import Question
+from loop.domain.errors import IncompatibleError
 from loop.domain.goal import Goal, Readout
 from loop.ports.arrays import Combinations, IntArray
 from loop.ports.engine import BatchRequest, Compute, Limits, Progress, silent
@@ -419,15 +420,44 @@ class Hidden(OneByOne):
 
 def test_those_that_tie_at_the_cut_and_are_not_let_through_do_not_count_as_found() -> None:
     lessons = Lessons(8, 6, 2_000)
-    effort = Effort(0.99, 10_000, lessons, share=0.02, most=800, begun=800, listed=300)
+    effort = Effort(0.99, 20_000, lessons, share=0.02, most=800, begun=800, listed=300)
     case = Case((1,) * 400, kind=Hidden, effort=effort)
 
-    found = case.narrowed()
+    found = cascade(case.question(), Wish(mean, members, 0, 20.0), effort, silent)
 
-    combinations = case.space.unrank(np.arange(len(case.space)))
-    utilities = case.draws.member_means(combinations)[0, :, 0].numpy()
-    best = np.flatnonzero(utilities >= 7)
+    assert found is not None
     told = float(found.notes[0].split("audited recall ")[1].split()[0])
-    assert len(best) == 435
     assert told < 0.75
     assert "not reached" in found.notes[0]
+
+
+class Forgetful(Everywhere):
+    """Tiles that hold everywhere, until a member forgets what the first item does behind others."""
+
+    forgets = False
+
+    def tiler(
+        self, items: Combinations, readouts: tuple[int, ...], precision: str
+    ) -> "ForgetfulTiler":
+        return ForgetfulTiler(self, items, readouts, precision)
+
+
+class ForgetfulTiler(EverywhereTiler):
+    def means(self, begun: object, first: int, stop: int, out: Tensor) -> None:
+        super().means(begun, first, stop, out)
+        if first == 0 and self._draws.forgets:  # type: ignore[attr-defined]
+            out[:, 1, 0] = torch.nan
+
+    def twin(self) -> "ForgetfulTiler":
+        return ForgetfulTiler(self._draws, self._items, self._readouts, self._precision)
+
+
+@pytest.mark.parametrize("moment", ["teaching a student", "rating what the student let through"])
+def test_no_number_before_a_landmark_or_in_a_whole_row_is_named(moment: str) -> None:
+    case = Case((1, 2) * 45, kind=Forgetful)
+
+    def forget(share: float, doing: str) -> None:
+        case.draws.forgets = doing == moment  # type: ignore[attr-defined]
+
+    with pytest.raises(IncompatibleError, match=r"Member 2 .* nan for perturbagens \[0, "):
+        case.narrowed(forget)
