@@ -49,12 +49,13 @@ class Mixture:
         self.check(request.settings)
         count_left(request)
         sizes = whole_parts([part.share for part in parts], request.size)
+        salt = salt_from(rng) if math.isfinite(request.limits.money) else 0
         chosen: list[Chosen] = []
         for part, size in zip(parts, sizes, strict=True):
             if not size:
                 continue
             done = sum(len(each.addresses) for each in chosen) / request.size
-            asked = replace(next_part(request, chosen, size), settings=part.settings)
+            asked = replace(next_part(request, chosen, size, salt), settings=part.settings)
             told = _told(progress, done, size / request.size, part.name)
             answer = part.acquisition.choose(asked, rng, told)
             chosen.append(replace(answer, reasons=_by(part, answer.reasons)))

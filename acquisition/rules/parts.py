@@ -1,30 +1,62 @@
 """A batch chosen in parts, one after the other, each from what is left. Loads no torch."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from acquisition.limits.budget import Budget
+from acquisition.limits.cheapest import cheapest
+from acquisition.limits.keeper import Keeper
 from loop.ports.arrays import Combinations, FloatArray, IntArray
 from loop.ports.engine import BatchRequest, Chosen, Group, Limits
 
 
-def next_part(request: BatchRequest, before: Sequence[Chosen], size: int) -> BatchRequest:
+def next_part(
+    request: BatchRequest, before: Sequence[Chosen], size: int, salt: int = 0
+) -> BatchRequest:
     """What is asked of the next `size` choices of a batch: earlier ones are taken and pending.
 
     Of what the limits leave, money and what groups are still owed, a part gets a share by its
-    size; what it does not spend is left for those after it.
+    size; what it does not spend is left for those after it. Where a share leaves too little money
+    for the part, or for what later parts must have, the cheapest candidates decide instead.
+    `salt` draws those that prices are looked up of in a large space.
     """
     chosen = np.concatenate([np.empty(0, dtype=np.int64), *(part.addresses for part in before)])
     combinations = request.space.unrank(chosen)
     missing = request.size - len(chosen)
-    return replace(
+    rest = replace(
         request,
         taken=np.union1d(request.taken, chosen),
         pending=Combinations.joined([request.pending, combinations]),
-        size=size,
-        limits=_share(_after(request.limits, combinations), size, missing),
+        size=missing,
+        limits=_after(request.limits, combinations),
     )
+    if size >= missing:
+        return rest
+    part = replace(rest, size=size, limits=_share(rest.limits, size, missing))
+    if not math.isfinite(rest.limits.money):
+        return part
+    return replace(part, limits=replace(part.limits, money=_purse(rest, part, salt)))
+
+
+def _purse(rest: BatchRequest, part: BatchRequest, salt: int) -> float:
+    """What a part may spend: its share, less what the choices after it cannot do without.
+
+    Whatever the part chooses, the cheapest of those that `rest` needs and it left alone cost no
+    more than the dearest of them. But it may always spend what it needs itself.
+    """
+    reserved = float(np.sort(_least_prices(rest, salt))[part.size :].sum())
+    share = min(part.limits.money, rest.limits.money - reserved)
+    return max(share, float(_least_prices(part, salt).sum()))
+
+
+def _least_prices(request: BatchRequest, salt: int) -> FloatArray:
+    """Prices of a batch that costs as little as the other limits allow, shape (q,)."""
+    budget = Budget(request.limits, request.size)
+    others = Keeper(request.limits, request.size).without_budget()
+    return budget.prices(cheapest(request, budget, others, request.taken, request.size, salt))
 
 
 def _after(limits: Limits, combinations: Combinations) -> Limits:
@@ -48,8 +80,6 @@ def _group_after(group: Group, combinations: Combinations) -> Group:
 
 
 def _share(limits: Limits, size: int, missing: int) -> Limits:
-    if size >= missing:
-        return limits
     groups = []
     for group in limits.groups:
         # What later parts cannot hold is owed now.

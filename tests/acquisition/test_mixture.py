@@ -148,6 +148,31 @@ def test_parts_together_keep_to_money_uses_and_groups() -> None:
         assert (components == 2).any(axis=1).sum() <= 1
 
 
+@pytest.mark.parametrize("shares", [{"expected-hits": 0.5, "greedy": 0.5}, MOSTLY_HITS])
+def test_a_part_leaves_the_money_that_later_parts_owe_to_a_group(shares: dict[str, float]) -> None:
+    """Perturbagen 8 is dear and must be in once: only the cheapest can be chosen beside it."""
+    costs = np.array([2.0, 2, 2, 2, 5, 5, 5, 5, 30])
+    limits = Limits(costs=costs, money=49.0, groups=(Group("dear", _holding(8), at_least=1),))
+
+    chosen = _choose(size=4, limits=limits, settings=shares)
+
+    components = ask().space.unrank(chosen.addresses).components
+    assert (components == 8).any(axis=1).sum() == 1
+    assert costs[components].sum() <= 49.0
+
+
+def test_a_part_gets_what_its_own_dues_cost() -> None:
+    """Both parts owe a pair with the dear one; their halves of the choices cost the same."""
+    costs = np.array([2.0, 2, 2, 2, 5, 5, 5, 5, 30])
+    limits = Limits(costs=costs, money=80.0, groups=(Group("dear", _holding(8), at_least=2),))
+
+    chosen = _choose(size=4, limits=limits, settings={"expected-hits": 0.5, "greedy": 0.5})
+
+    components = ask().space.unrank(chosen.addresses).components
+    assert (components == 8).any(axis=1).sum() == 2
+    assert costs[components].sum() <= 80.0
+
+
 def test_money_without_bound_stays_so() -> None:
     assert next_part(ask(), [_chosen(9)], 1).limits.money == math.inf
 
