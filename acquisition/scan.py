@@ -67,7 +67,8 @@ class Scan:
         few = self._narrowed(ask, progress)
         if few is None:
             every = shards(request, self.survey, excluded, limits, self.shard)
-            return self._looked(ask, every, progress)
+            pool = self._looked(ask, every, progress)
+            return pool if self.survey.is_whole else replace(pool, notes=(_surveyed(pool),))
         gate = Gate(request.space, excluded, limits)
         pool = self._looked(
             ask,
@@ -91,3 +92,11 @@ class Scan:
         lists = PoolLists(ask, self.salt, self.utility, self.favourites)
         lists.look_at(offered, progress)
         return lists.pool()
+
+
+def _surveyed(pool: Pool) -> str:
+    """That most candidates were never looked at."""
+    return (
+        f"Only {pool.scanned:,} candidates, drawn at random, were rated: the space is larger than "
+        "scan_limit, and no student could be taught to look at the others."
+    )

@@ -43,6 +43,10 @@ _SLACK = 1.5
 _STEP = (1.5, 4.0)
 _ATTEMPTS = 5
 _HARDEST = 192
+_LISTED = 2_000
+"""To teach a student takes as many ratings, so a section that has no more needs none."""
+_WALKED = 50_000_000
+"""So many addresses may be looked through for what little of them is on offer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Effort:
         lessons: What a student is taught at first.
         share: The share of the space that is let through at first.
         most: The most candidates that are let through, and that whole rows add to them.
-        listed: A section with no more addresses than this is looked at in full.
+        listed: A section with no more addresses than this is looked at in full; where there are
+            many sections, with no more than its part of `most`.
         draws: The most candidates drawn for students, of all sections together.
         shown: The most ratings of items with landmarks, likewise.
         begun: The most candidates that are let through at first.
@@ -125,7 +130,8 @@ class _Cascade:
         self._rater: MemberRater | None = None
         self._tiles_asked = False
         spans = {each: section_span(space, each) for each in space.sections()}
-        self._spans = {key: span for key, span in spans.items() if len(span) > effort.listed}
+        listed = min(effort.listed, max(effort.most // max(len(spans), 1), _LISTED))
+        self._spans = {key: span for key, span in spans.items() if len(span) > listed}
         self._keeping = self._kept_at_last()
         self._kept = Kept(self._keeping)
         self._ledger = Ledger(self._space, self._exact, self._kept)
@@ -154,7 +160,13 @@ class _Cascade:
         self._steps.part(1.0, "")
         notes = [said(plan.students, scanned, rated, recall, self._effort.recall)]
         notes += [said_of_beam(section, beam) for section, beam in plan.beams.items()]
-        return Narrowed(self._kept.addresses, outside, scanned, tuple(notes))
+        return Narrowed(self._inside(self._kept.addresses), outside, scanned, tuple(notes))
+
+    def _inside(self, addresses: IntArray) -> IntArray:
+        """Those in sections with students: an audit draws from the others too."""
+        ends = np.array([[span.start, span.stop] for span in self._spans.values()]).ravel()
+        inside: IntArray = addresses[np.searchsorted(ends, addresses, side="right") % 2 == 1]
+        return inside
 
     def _kept_at_last(self) -> Keeping:
         """Some more than wanted, for what tiles say is rounded."""
@@ -180,8 +192,11 @@ class _Cascade:
         """
         lessons, share = self._first_lessons(), self._first_share()
         drawn = self._teacher.drawn(lessons, self._rng)
-        if drawn is None:
+        left = [span for section, span in self._spans.items() if section not in drawn]
+        if not drawn or sum(map(len, left)) > _WALKED:
             return None
+        # Of the others hardly anything is on offer, and that is looked at in full.
+        self._spans = {section: self._spans[section] for section in drawn}
         audit = self._audited(0.2, list(drawn.values()))
         students = self._taught(lessons, drawn, 0.45)
         plan = self._plan(students, self._beams(students, 1), lessons, share, audit)

@@ -81,15 +81,13 @@ class Teacher:
     tiles: Callable[[], MemberRater | None]
     threads: int
 
-    def drawn(
-        self, lessons: Lessons, rng: np.random.Generator
-    ) -> Mapping[Section, IntArray] | None:
-        """Candidates of each section to learn from; None where too few are on offer."""
+    def drawn(self, lessons: Lessons, rng: np.random.Generator) -> Mapping[Section, IntArray]:
+        """Candidates to learn from, of each section of which enough are on offer."""
         drawn = {
             section: drawn_from(span, self.gate, lessons.drawn, rng)
             for section, span in self.taught.spans.items()
         }
-        return None if any(len(each) < _FEWEST for each in drawn.values()) else drawn
+        return {section: each for section, each in drawn.items() if len(each) >= _FEWEST}
 
     def teach(
         self,

@@ -180,6 +180,7 @@ def test_the_pool_is_the_exact_one_where_a_student_can_mimic(case: Case) -> None
     pool, expected = case.pool(), case.expected()
 
     best = pool.ranks > 0
+    assert len(set(pool.addresses.tolist())) == len(pool)
     assert set(pool.addresses.tolist()) <= set(expected.addresses.tolist())
     missed = set(expected.best(case.size)) - set(pool.addresses[best].tolist())
     assert len(missed) <= 0.05 * case.size
@@ -461,3 +462,34 @@ def test_no_number_before_a_landmark_or_in_a_whole_row_is_named(moment: str) -> 
 
     with pytest.raises(IncompatibleError, match=r"Member 2 .* nan for perturbagens \[0, "):
         case.narrowed(forget)
+
+
+def test_many_small_sections_have_students_too() -> None:
+    effort = replace(SMALL, listed=100_000, most=3_000)
+    case = Case((1,) * 90, contexts=3, effort=effort)
+
+    pool = case.pool()
+
+    assert "3 students" in pool.notes[0]
+    missed = set(case.expected().best(20)) - set(pool.addresses[pool.ranks > 0].tolist())
+    assert len(missed) <= 1
+
+
+def test_a_section_of_which_hardly_anything_is_on_offer_is_looked_at_in_full() -> None:
+    case = Case((1,) * 90, contexts=2, excluded=np.arange(50, 4_005, dtype=np.int64))
+    case.draws.contexts[:, 0] += 1_000.0
+
+    pool = case.pool()
+
+    assert pool.addresses[pool.ranks > 0].tolist() == case.expected().best(20)
+    assert pool.addresses[pool.ranks > 0].max() < 50
+    assert "a student of rank" in pool.notes[0]
+
+
+def test_a_random_survey_says_so() -> None:
+    case = Case(excluded=np.arange(100, 4_005, dtype=np.int64))
+
+    [note] = case.pool().notes
+
+    assert note.startswith("Only ")
+    assert "drawn at random, were rated: the space is larger than scan_limit" in note
