@@ -4,8 +4,10 @@ import math
 from collections.abc import Sequence
 
 from acquisition.belief.marginals import Marginals
-from loop.domain.goal import Readout
+from acquisition.choosing.suits import sign_of
+from loop.domain.goal import Goal, Readout
 from loop.ports.arrays import FloatArray
+from loop.ports.engine import BatchRequest
 
 _NINETY = 1.6448536269514722
 
@@ -68,6 +70,14 @@ def improvement_clauses(
     chances = marginals.chance_past(*bounds).tolist()
     what = f"{best:.3g} {unit}".rstrip()
     return [f", {_percent(chance)} likely to beat the best so far, {what}" for chance in chances]
+
+
+def promise_clauses(marginals: Marginals, request: BatchRequest) -> list[str]:
+    """How likely each is a hit where hits are sought, otherwise how likely it beats the best."""
+    if request.goal is Goal.FIND_HITS:
+        return hit_clauses(marginals, request.readout)
+    sign = sign_of(request.goal)
+    return improvement_clauses(marginals, request.best, sign, request.readout.unit)
 
 
 def doubt_clauses(marginals: Marginals, unit: str) -> list[str]:

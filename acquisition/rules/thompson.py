@@ -9,7 +9,7 @@ from torch import Tensor
 from acquisition.batch import SCANNING, Rule, choose_batch
 from acquisition.belief.marginals import Marginals
 from acquisition.choosing.contributions import Scale
-from acquisition.choosing.reasons import hit_clauses, improvement_clauses
+from acquisition.choosing.reasons import promise_clauses
 from acquisition.choosing.suits import check_goal, excess, sign_of
 from acquisition.settings import Number, read_settings
 from loop.domain.goal import Goal
@@ -52,17 +52,13 @@ class Thompson:
         check_goal(_NAME, request, (Goal.FIND_HITS, Goal.MAXIMIZE, Goal.MINIMIZE))
         settings = read_settings(_NAME, request.settings, self.settings)
         hunting, sign = request.goal is Goal.FIND_HITS, sign_of(request.goal)
-        readout, best = request.readout, request.best
+        readout = request.readout
 
         def wanted(values: Tensor) -> Tensor:
             return excess(values, readout) if hunting else sign * values
 
         def clause(asked: tuple[Marginals, ...]) -> list[str]:
-            [beliefs] = asked
-            if hunting:
-                said = hit_clauses(beliefs, readout)
-            else:
-                said = improvement_clauses(beliefs, best, sign, readout.unit)
+            said = promise_clauses(asked[0], request)
             return [f"{each}, best of what was left in one draw from the belief" for each in said]
 
         rule = Rule(

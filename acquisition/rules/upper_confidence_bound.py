@@ -9,7 +9,7 @@ from torch import Tensor
 from acquisition.batch import SCANNING, Rule, choose_batch
 from acquisition.belief.marginals import Marginals
 from acquisition.choosing.contributions import Scale
-from acquisition.choosing.reasons import hit_clauses, improvement_clauses
+from acquisition.choosing.reasons import promise_clauses
 from acquisition.choosing.suits import check_goal, excess, sign_of
 from acquisition.settings import Number, read_settings
 from loop.domain.goal import Goal
@@ -42,7 +42,7 @@ class UpperConfidenceBound:
         check_goal(name, request, (Goal.FIND_HITS, Goal.MAXIMIZE, Goal.MINIMIZE))
         settings = read_settings(name, request.settings, self.settings)
         hunting, sign = request.goal is Goal.FIND_HITS, sign_of(request.goal)
-        readout, best, beta = request.readout, request.best, settings["beta"]
+        readout, beta = request.readout, settings["beta"]
 
         def utility(asked: tuple[Marginals, ...]) -> Tensor:
             [beliefs] = asked
@@ -50,11 +50,9 @@ class UpperConfidenceBound:
             middle = excess(mean, readout) if hunting else sign * mean
             return middle + beta * beliefs.epistemic_sd
 
-        def clause(asked: tuple[Marginals, ...]) -> list[str]:
-            [beliefs] = asked
-            if hunting:
-                return hit_clauses(beliefs, readout)
-            return improvement_clauses(beliefs, best, sign, readout.unit)
-
-        rule = Rule(utility, clause, scale=Scale.EXCESS)
+        rule = Rule(
+            utility,
+            clause=lambda chosen: promise_clauses(chosen[0], request),
+            scale=Scale.EXCESS,
+        )
         return choose_batch(request, rule, settings, rng, progress)

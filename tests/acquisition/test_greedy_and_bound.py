@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from acquisition.rules.greedy import Greedy
+from acquisition.rules.thompson import Thompson
 from acquisition.rules.upper_confidence_bound import UpperConfidenceBound
 from loop.domain.errors import InvalidError
 from loop.domain.goal import Direction, Goal, Readout
@@ -106,3 +107,18 @@ def test_a_reason_without_unit_or_best_leaves_them_out() -> None:
         r"Predicted \S+ ± \S+ \(90 % before calibration\); rank 1 of 64 candidates\.",
         chosen.reasons[0],
     )
+
+
+@pytest.mark.parametrize("goal", [Goal.FIND_HITS, Goal.MAXIMIZE, Goal.MINIMIZE])
+def test_of_one_candidate_all_rules_for_one_readout_say_the_same(goal: Goal) -> None:
+    asked = ask(goal, size=40)
+    said = []
+    for rule in (Greedy(), UpperConfidenceBound(), Thompson()):
+        chosen = rule.choose(asked, np.random.default_rng(0))
+        first = [re.split(r", best of|; rank", reason)[0] for reason in chosen.reasons]
+        said.append(dict(zip(chosen.addresses.tolist(), first, strict=True)))
+
+    for address in set.intersection(*map(set, said)):
+        assert "likely to" in said[0][address]
+        assert said[0][address] == said[1][address] == said[2][address]
+    assert len(set.intersection(*map(set, said))) > 5
