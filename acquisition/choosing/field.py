@@ -9,12 +9,12 @@ import numpy as np
 from acquisition.choosing.chooser import chooser
 from acquisition.choosing.contributions import Scale
 from acquisition.choosing.gains import Gains, OwingGains, ShrinkingGains
-from acquisition.choosing.one_thread import one_thread
 from acquisition.choosing.picks import Picks
 from acquisition.choosing.weighing import Weighing
 from acquisition.limits.keeper import Keeper
 from acquisition.limits.likeness import Likeness
 from acquisition.scan import Pool
+from acquisition.scanning.sweep import one_thread_in_torch
 from loop.ports.arrays import BoolArray, Combinations, FloatArray
 from loop.ports.engine import BatchRequest
 
@@ -44,8 +44,9 @@ class Field:
     def extend(self, keeper: Keeper, picks: Picks) -> None:
         """Choose greedily until the batch is full or nothing in the pool may join."""
         gains = self.start()
-        # A few candidates are looked at at once; threads would wait for each other.
-        with one_thread() if isinstance(gains, ShrinkingGains) else nullcontext():
+        # A few candidates are looked at at once. MKL shares out even a few thousand logarithms;
+        # on a busy machine its threads then wait for each other fifty times as long as that takes.
+        with one_thread_in_torch() if isinstance(gains, ShrinkingGains) else nullcontext():
             self._extend(gains, keeper, picks)
 
     def _extend(self, gains: Gains, keeper: Keeper, picks: Picks) -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from acquisition.choosing.chooser import LazyChooser, PlainChooser, chooser
 from acquisition.choosing.contributions import Scale
 from acquisition.choosing.gains import FixedGains
-from acquisition.choosing.one_thread import one_thread
 from acquisition.choosing.weighing import Weighing
 from acquisition.rules.expected_improvement import ImprovementGains
 from acquisition.rules.max_variance import VarianceGains
+from acquisition.scanning.sweep import one_thread_in_torch
 from loop.domain.errors import IncompatibleError
 
 
@@ -105,7 +105,7 @@ def test_small_steps_leave_the_number_of_threads_as_it_was() -> None:
     before = torch.get_num_threads()
 
     def fail() -> None:
-        with one_thread():
+        with one_thread_in_torch():
             raise KeyError(torch.get_num_threads())
 
     with pytest.raises(KeyError, match="1"):
