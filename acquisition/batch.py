@@ -33,7 +33,11 @@ SCANNING: Mapping[str, Number] = {
 once, how many addresses the surrogate rates at most, and joint draws from a surrogate without
 members, or mixtures of members where it has fewer than 4 q (0: 4 q, from 128 to 1,024); `bf16` 1
 narrows the space down in that precision, where the surrogate knows tiles. In a space larger than
-`scan_limit` a student says what is worth rating, until the share `recall` of the best is found."""
+`scan_limit` students say what is worth rating, until the share `recall` of the best is found: at
+most `scan_limit` candidates are then let through, and no more than 2,000,000; whole rows in tiles
+may add as many again, and so may small sections that are looked at in full. What is drawn to teach
+and to audit students comes on top: up to five audits of a quarter of `scan_limit` and 100,000 at
+most each, and for every section at least 2,000 candidates and 8 landmarks with every item."""
 
 
 def choose_batch(

@@ -226,7 +226,7 @@ class _Cascade:
         audit: Audited,
     ) -> Plan:
         total = sum(map(len, self._spans.values()))
-        size = min(total, int(_SLACK * share * total) + 1_024)
+        size = min(total, int(_SLACK * share * total) + 1_024, self._effort.most)
         scores = audit.scores(students, beams)
         salt = self._wish.salt
         return Plan(students, beams, lessons, share, size, total, salt, audit, scores)
@@ -279,11 +279,14 @@ class _Cascade:
         return min(share, self._effort.begun / total, self._effort.most / total, 1.0)
 
     def _wider(self, share: float, needed: float) -> float:
-        """One and a half to four times the share, as the last audit suggests; 1 past a half."""
+        """One and a half to four times the share, as the last audit suggests; 1 past a half.
+
+        Never more than `most` of the space.
+        """
         least, most = (step * share for step in _STEP)
         wider = min(max(1.25 * needed, least), most)
         wider = max(share, min(wider, self._effort.most / len(self._space)))
-        return 1.0 if wider > 0.5 else wider
+        return 1.0 if wider > 0.5 and len(self._space) <= self._effort.most else wider
 
     def _audited(self, end: float, besides: list[IntArray]) -> Audited:
         """A fresh audit; what is drawn `besides` is rated in the same go, which costs less."""
@@ -347,17 +350,17 @@ class _Cascade:
     def _rate_all(self, survivors: IntArray, plan: Plan, passed: BoolArray) -> int:
         """Rate what was let through; say how many, and add to the audit who was rated besides."""
         self._steps.step(0.98, "rating what the student let through", len(survivors))
-        sparse, rated = [], 0
+        sparse, rated, left = [], 0, self._effort.most
         for section, span in self._spans.items():
             start, stop = np.searchsorted(survivors, [span.start, span.stop])
             some = survivors[start:stop]
-            left = self._effort.most - rated
             dense = DenseRows.of(self._numbers_of(section, some), len(self._numbers), left)
             if len(dense) and self._swept(section, dense):
                 inside = dense.hold(self._numbers_of(section, some))
                 self._steps.count(int(inside.sum()))
                 some = some[~inside]
-                rated += len(dense) * len(self._numbers)
+                left -= len(dense) * len(self._numbers)
+                rated += dense.candidates(self._numbers)
                 at = plan.audit.places[section]
                 passed[at] |= dense.hold(plan.audit.numbers[section])
             sparse.append(some)

@@ -6,6 +6,7 @@ import numpy as np
 
 from acquisition.cascade.rows_space import AdmittedRows, RowsSpace
 from acquisition.limits.offer import Gate
+from acquisition.scanning.item_numbers import ItemNumbers
 from loop.ports.arrays import BoolArray, IntArray
 from loop.ports.engine import CandidateSpace
 
@@ -68,6 +69,15 @@ class DenseRows:
         rows = np.where(self.codes[places] == codes, places, len(self))
         first: IntArray = rows.min(axis=1)
         return first
+
+    def candidates(self, numbers: ItemNumbers) -> int:
+        """How many sets of different perturbagens stand in the rows, each counted once."""
+        count, items = 0, np.arange(self.items)[:, None]
+        for row in range(len(self)):
+            held = np.broadcast_to(self.sets[row], (self.items, self.sets.shape[1]))
+            made = np.concatenate([held, items], axis=1)
+            count += int((numbers.are_sets(made) & (self.first(made) == row)).sum())
+        return count
 
     def hold(self, numbers: IntArray) -> BoolArray:
         """Which of N candidates stand in any row, shape (N,)."""

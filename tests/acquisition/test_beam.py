@@ -91,6 +91,14 @@ def test_rows_are_found_again_by_any_subset() -> None:
     assert rows.first(np.array([[0, 2, 9], [4, 5, 7]])).tolist() == [0, 1]
 
 
+def test_candidates_of_rows_are_counted_once_and_only_where_they_are_sets() -> None:
+    numbers = ItemNumbers(VirtualSpace([1, 2, 1, 1], 1, (2,)).items)
+    rows = DenseRows.at(np.array([[0], [1]]), 5)
+
+    # Item 0 meets four others, item 1 two more: 2 is another level of its own perturbagen.
+    assert rows.candidates(numbers) == 4 + 2
+
+
 def test_a_candidate_stands_in_as_many_rows_as_it_has_subsets_there() -> None:
     items = VirtualSpace([1] * 5, 1, (3,)).items
     rows = RowsSpace(items, np.array([[0, 1], [0, 2]]), 0, 3, np.zeros(2, dtype=np.int64))

@@ -493,3 +493,13 @@ def test_a_random_survey_says_so() -> None:
 
     assert note.startswith("Only ")
     assert "drawn at random, were rated: the space is larger than scan_limit" in note
+
+
+@pytest.mark.parametrize("most", [400, 3_000])
+def test_no_more_are_let_through_than_may_be(most: int) -> None:
+    case = Case(kind=Unlearnable, effort=replace(SMALL, most=most))
+
+    [note] = case.narrowed().notes
+
+    through = int(note.split(" let ")[1].split(" through")[0].replace(",", ""))
+    assert most // 2 < through <= most
