@@ -92,7 +92,7 @@ class AdmittedPrefixes:
         """Of N sets of item numbers, shape (N, q), which may be continued, shape (N,)."""
         answer: BoolArray = self._numbers.are_sets(rows)
         made = self._numbers.sets(rows[answer], self._context, self._slots)
-        answer[answer] = self._space.permitted(made) & self._limits.allowed(made)
+        answer[answer] = self._space.permitted(made) & self._limits.may_grow(made)
         return answer
 
 

@@ -33,11 +33,15 @@ class GroupLimits:
 
     def allowed(self, combinations: Combinations) -> BoolArray:
         """Which perturbations may be chosen next, shape (N,)."""
-        full = self._room <= 0
-        answer = ~self._served(combinations, full).any(axis=1)
+        answer = self.has_room(combinations)
         if self._must_serve:
             answer &= self._serves_enough(combinations)
-        return np.asarray(answer)
+        return answer
+
+    def has_room(self, combinations: Combinations) -> BoolArray:
+        """Which perturbations hold nothing of a group that may have no more, shape (N,)."""
+        full = self._room <= 0
+        return np.asarray(~self._served(combinations, full).any(axis=1))
 
     def count(self, combination: Combinations) -> None:
         """Take one choice (N = 1) off what is owed, and off the room."""

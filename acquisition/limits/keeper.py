@@ -41,6 +41,17 @@ class Keeper:
                 answer &= limit.allowed(combinations)
         return answer
 
+    def may_grow(self, combinations: Combinations) -> BoolArray:
+        """Which perturbations may be part of one that is chosen next, shape (N,).
+
+        What a group is owed need not be in the part.
+        """
+        groups = [limit for limit in self.limits if isinstance(limit, GroupLimits)]
+        answer = self.allowed(combinations, without=groups)
+        for limit in groups:
+            answer &= limit.has_room(combinations)
+        return answer
+
     def count(self, combination: Combinations) -> None:
         """Remember one perturbation (N = 1) that joins the batch."""
         for limit in self.limits:

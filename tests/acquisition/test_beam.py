@@ -10,7 +10,7 @@ from acquisition.cascade.rows_space import RowsSpace
 from acquisition.cascade.student import Student
 from acquisition.limits.keeper import Keeper
 from acquisition.scanning.item_numbers import ItemNumbers
-from loop.ports.engine import Limits, Section, silent
+from loop.ports.engine import Group, Limits, Section, silent
 from loop.space import VirtualSpace
 from tests.acquisition.test_cascade import SMALL, Case, Unlearnable
 
@@ -82,6 +82,16 @@ def test_whoever_has_no_room_is_in_no_beam() -> None:
     assert found.sets.min() == 2
 
 
+def test_a_beam_need_not_hold_what_a_group_is_owed_but_nothing_of_a_full_one() -> None:
+    space = VirtualSpace([1] * 12, 1, (3,))
+    owed, full = np.arange(12) == 11, np.arange(12) == 0
+    limits = Limits(groups=(Group("owed", owed, 4), Group("full", full, 0, 0)))
+
+    found = beam(space, 1_000, limits).prefixes(space.sections()[0], student(12), silent)
+
+    assert len(found) == 11 * 10 // 2
+
+
 def test_rows_are_found_again_by_any_subset() -> None:
     rows = DenseRows.at(np.array([[4, 7], [0, 2]]), 10)
 
@@ -140,3 +150,20 @@ def test_the_audit_of_a_beam_covers_what_no_beam_looked_at() -> None:
     told = float(note.split("audited recall ")[1].split()[0])
     assert told < 0.7
     assert "not reached" in note
+
+
+def test_a_beam_finds_the_best_where_a_group_is_owed_every_choice() -> None:
+    owed = np.arange(34) == 33
+    case = Case(
+        (1,) * 34,
+        orders=(3,),
+        limits=Limits(groups=(Group("owed", owed, 4),)),
+        effort=replace(BEAMED, audited=500, continued=34 * 400),
+    )
+    expected = case.expected()
+    holding = case.space.unrank(expected.addresses).components[:, 2] == 33
+    theirs = expected.addresses[holding][np.argsort(-expected.utilities[holding], kind="stable")]
+
+    found = set(case.narrowed().addresses.tolist())
+
+    assert len(set(theirs[:10].tolist()) - found) <= 1
