@@ -20,6 +20,7 @@ from loop.encoding import LibraryIndex
 from loop.feasible import check_first_batch, check_keys
 from loop.inputs import Inputs, read_inputs
 from loop.layout import check_capacity
+from loop.ports.engine import ServesSomeGoals
 from loop.provided import Services
 from loop.representation import Coverage, coverage
 
@@ -83,6 +84,7 @@ def initialize(services: Services, path: Path) -> Initialized:
     services.surrogate(campaign, inputs)
     services.lab(campaign)
     plugins.acquisition(campaign.acquisition.name).check(campaign.acquisition.settings)
+    _check_goals(campaign)
     _check_free(services, campaign.name)
     library_hash = services.inputs.save(read.library)
     embeddings_hash = services.inputs.save(read.embeddings) if read.embeddings else None
@@ -108,6 +110,26 @@ def _check_names(file: CampaignFile) -> None:
         asked.append(("acquisitions", file.batch.first.value))
     for kind, name in asked:
         plugins.check_name(kind, name)
+
+
+def _check_goals(campaign: Campaign) -> None:
+    """Refuse an acquisition that the goal would not let choose, before the first batch is paid."""
+    asked = [("acquisition.name", campaign.acquisition.name, campaign.acquisition.settings)]
+    if campaign.batch.explore:
+        asked.append(("batch.explore_by", campaign.batch.explore_by, {}))
+    for key, name, settings in asked:
+        acquisition = plugins.acquisition(name)
+        if not isinstance(acquisition, ServesSomeGoals):
+            continue
+        served = acquisition.served(settings)
+        if campaign.goal not in served:
+            listed = " and ".join(repr(goal.value) for goal in served) or "no goal with all parts"
+            other = "'auto'" if key == "acquisition.name" else "'max-variance'"
+            msg = (
+                f"{key} = {name!r} does not serve goal {campaign.goal.value!r}, only {listed}; "
+                f"choose {other}."
+            )
+            raise CampaignFileError(msg)
 
 
 def _check_not_empty(inputs: Inputs, candidates: int) -> None:

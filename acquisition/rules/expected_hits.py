@@ -30,6 +30,10 @@ class ExpectedHits:
 
     settings: ClassVar[Mapping[str, Number]] = {**SCANNING, "balance": Number(0.0, 0.0, 1.0)}
 
+    def served(self, settings: Mapping[str, str | int | float | bool]) -> tuple[Goal, ...]:
+        """The goals that it is for."""
+        return (Goal.FIND_HITS,)
+
     def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
         """Refuse settings that are unknown or out of range."""
         read_settings("expected-hits", settings, self.settings)
@@ -38,7 +42,7 @@ class ExpectedHits:
         self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
     ) -> Chosen:
         """Choose for goal 'find-hits'; a score is the chance of a hit."""
-        check_goal("expected-hits", request, (Goal.FIND_HITS,))
+        check_goal("expected-hits", request, self.served(request.settings))
         settings = read_settings("expected-hits", request.settings, self.settings)
         readout = request.readout
         owed = owed_to_each(readout, settings["balance"], request.size)

@@ -46,6 +46,10 @@ class LogExpectedImprovement:
 
     settings: ClassVar[Mapping[str, Number]] = SCANNING
 
+    def served(self, settings: Mapping[str, str | int | float | bool]) -> tuple[Goal, ...]:
+        """The goals that it is for."""
+        return (Goal.MAXIMIZE, Goal.MINIMIZE)
+
     def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
         """Refuse settings that are unknown or out of range."""
         read_settings("log-expected-improvement", settings, self.settings)
@@ -62,7 +66,7 @@ class LogExpectedImprovement:
             InvalidError: Also if nothing has been observed that could be improved on.
         """
         name = "log-expected-improvement"
-        check_goal(name, request, (Goal.MAXIMIZE, Goal.MINIMIZE))
+        check_goal(name, request, self.served(request.settings))
         settings = read_settings(name, request.settings, self.settings)
         if request.best is None:
             msg = (

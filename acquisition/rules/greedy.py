@@ -25,6 +25,10 @@ class Greedy:
 
     settings: ClassVar[Mapping[str, Number]] = SCANNING
 
+    def served(self, settings: Mapping[str, str | int | float | bool]) -> tuple[Goal, ...]:
+        """The goals that it is for."""
+        return (Goal.FIND_HITS, Goal.MAXIMIZE, Goal.MINIMIZE)
+
     def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
         """Refuse settings that are unknown or out of range."""
         read_settings("greedy", settings, self.settings)
@@ -37,7 +41,7 @@ class Greedy:
         A score is, for hits, the excess over the nearer threshold in units of the noise SD;
         otherwise the mean in the goal's direction, in the readout's unit.
         """
-        check_goal("greedy", request, (Goal.FIND_HITS, Goal.MAXIMIZE, Goal.MINIMIZE))
+        check_goal("greedy", request, self.served(request.settings))
         settings = read_settings("greedy", request.settings, self.settings)
         hunting, sign = request.goal is Goal.FIND_HITS, sign_of(request.goal)
         readout = request.readout

@@ -13,9 +13,17 @@ from acquisition.rules.parts import joined, next_part, whole_parts
 from acquisition.scatter import salt_from
 from acquisition.settings import Setting
 from loop.domain.errors import InvalidError
+from loop.domain.goal import Goal
 from loop.domain.nearest import did_you_mean
 from loop.ports.arrays import FloatArray, IntArray
-from loop.ports.engine import Acquisition, BatchRequest, Chosen, Progress, silent
+from loop.ports.engine import (
+    Acquisition,
+    BatchRequest,
+    Chosen,
+    Progress,
+    ServesSomeGoals,
+    silent,
+)
 
 _NAME = "mixture"
 _GROUP = "pertloop.acquisitions"
@@ -36,6 +44,15 @@ class Mixture:
         """Refuse shares that make no whole, names that are not installed, and parts' settings."""
         for part in _parts(settings):
             part.acquisition.check(part.settings)
+
+    def served(self, settings: Mapping[str, Setting]) -> tuple[Goal, ...]:
+        """The goals that all parts are for."""
+        goals = tuple(Goal)
+        for part in _parts(settings):
+            if isinstance(part.acquisition, ServesSomeGoals):
+                served = part.acquisition.served(part.settings)
+                goals = tuple(goal for goal in goals if goal in served)
+        return goals
 
     def choose(
         self, request: BatchRequest, rng: np.random.Generator, progress: Progress = silent
@@ -118,8 +135,9 @@ def _installed(name: str) -> Acquisition:
     if name not in known or name == _NAME:
         listed = ", ".join(sorted(set(known) - {_NAME}))
         msg = (
-            f"Acquisition {_NAME!r} cannot hold {name!r}.{did_you_mean(name, known)} "
-            f"It can hold: {listed}."
+            f"Acquisition {_NAME!r} cannot hold {name!r}: its settings are the names of "
+            f"acquisitions with their shares, {_EXAMPLE}.{did_you_mean(name, known)} It can "
+            f"hold: {listed}."
         )
         raise InvalidError(msg)
     return cast("type[Acquisition]", known[name].load())()

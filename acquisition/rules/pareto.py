@@ -44,6 +44,10 @@ class Pareto:
         "margin": Number(0.1, 0.0),
     }
 
+    def served(self, settings: Mapping[str, str | int | float | bool]) -> tuple[Goal, ...]:
+        """The goals that it is for."""
+        return (Goal.PARETO,)
+
     def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
         """Refuse settings that are unknown or out of range."""
         read_settings(_NAME, settings, self.settings)
@@ -60,7 +64,7 @@ class Pareto:
             InvalidError: Also if there are fewer than two readouts, one has no direction, or
                 nothing has been observed in all of them.
         """
-        check_goal(_NAME, request, (Goal.PARETO,))
+        check_goal(_NAME, request, self.served(request.settings))
         settings = read_settings(_NAME, request.settings, self.settings)
         signs = _signs(request.readouts)
         places = tuple(range(len(signs)))

@@ -36,6 +36,10 @@ class ReachState:
 
     settings: ClassVar[Mapping[str, Number]] = {**SCANNING, "beta": Number(1.0, 0.0)}
 
+    def served(self, settings: Mapping[str, str | int | float | bool]) -> tuple[Goal, ...]:
+        """The goals that it is for."""
+        return (Goal.REACH_STATE,)
+
     def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
         """Refuse settings that are unknown or out of range."""
         read_settings(_NAME, settings, self.settings)
@@ -48,7 +52,7 @@ class ReachState:
         Raises:
             InvalidError: Also if no readout has a wanted value.
         """
-        check_goal(_NAME, request, (Goal.REACH_STATE,))
+        check_goal(_NAME, request, self.served(request.settings))
         settings = read_settings(_NAME, request.settings, self.settings)
         wanted = _wanted(request.readouts)
         sds = observed_sds(request.training, wanted)

@@ -37,6 +37,10 @@ class Thompson:
 
     settings: ClassVar[Mapping[str, Number]] = SCANNING
 
+    def served(self, settings: Mapping[str, str | int | float | bool]) -> tuple[Goal, ...]:
+        """The goals that it is for."""
+        return (Goal.FIND_HITS, Goal.MAXIMIZE, Goal.MINIMIZE)
+
     def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
         """Refuse settings that are unknown or out of range."""
         read_settings(_NAME, settings, self.settings)
@@ -49,7 +53,7 @@ class Thompson:
         A score is the value in the draw that chose, in the readout's unit: for hits how far past
         the nearer threshold, otherwise in the goal's direction.
         """
-        check_goal(_NAME, request, (Goal.FIND_HITS, Goal.MAXIMIZE, Goal.MINIMIZE))
+        check_goal(_NAME, request, self.served(request.settings))
         settings = read_settings(_NAME, request.settings, self.settings)
         hunting, sign = request.goal is Goal.FIND_HITS, sign_of(request.goal)
         readout = request.readout

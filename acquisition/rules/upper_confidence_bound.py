@@ -30,6 +30,10 @@ class UpperConfidenceBound:
 
     settings: ClassVar[Mapping[str, Number]] = {**SCANNING, "beta": Number(1.0, 0.0)}
 
+    def served(self, settings: Mapping[str, str | int | float | bool]) -> tuple[Goal, ...]:
+        """The goals that it is for."""
+        return (Goal.FIND_HITS, Goal.MAXIMIZE, Goal.MINIMIZE)
+
     def check(self, settings: Mapping[str, str | int | float | bool]) -> None:
         """Refuse settings that are unknown or out of range."""
         read_settings("upper-confidence-bound", settings, self.settings)
@@ -39,7 +43,7 @@ class UpperConfidenceBound:
     ) -> Chosen:
         """Choose for hits or an extreme of one readout; a score is the bound, in its unit."""
         name = "upper-confidence-bound"
-        check_goal(name, request, (Goal.FIND_HITS, Goal.MAXIMIZE, Goal.MINIMIZE))
+        check_goal(name, request, self.served(request.settings))
         settings = read_settings(name, request.settings, self.settings)
         hunting, sign = request.goal is Goal.FIND_HITS, sign_of(request.goal)
         readout, beta = request.readout, settings["beta"]

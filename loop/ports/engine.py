@@ -299,6 +299,15 @@ class Chosen:
     values: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
+@runtime_checkable
+class ServesSomeGoals(Protocol):
+    """What an acquisition may have besides being one: it says which goals it is for."""
+
+    def served(self, settings: Mapping[str, str | int | float | bool]) -> tuple[Goal, ...]:
+        """The goals that `choose` takes, with these settings; others it refuses."""
+        ...
+
+
 class Acquisition(Protocol):
     """How a batch is chosen; the object behind an entry point of `pertloop.acquisitions`."""
 

@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from loop.domain.errors import CampaignFileError
 from loop.initialize import initialize
 from tests.journeys.campaign_folder import GENES
 from tests.loop.campaigning import TINY, bench, provided
@@ -61,3 +63,24 @@ def test_a_goal_about_one_readout_says_which_others_it_does_not_seek(tmp_path):
     made = initialize(provided(tmp_path), file)
 
     assert "'growth' will be predicted but not sought" in made.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("section", "keys", "said"),
+    [
+        ("acquisition", {"name": "pareto"}, r"acquisition.name = 'pareto' .* choose 'auto'"),
+        (
+            "acquisition",
+            {"name": "mixture", "random": 0.5, "reach-state": 0.5},
+            "acquisition.name = 'mixture' does not serve goal 'find-hits', only 'reach-state'",
+        ),
+        ("batch", {"explore": 0.5, "explore_by": "pareto"}, "batch.explore_by = 'pareto' does not"),
+    ],
+)
+def test_an_acquisition_that_does_not_serve_the_goal_is_refused_before_any_batch(
+    tmp_path, section, keys, said
+):
+    file = TINY.with_(section, **keys).write(tmp_path / "tiny")
+
+    with pytest.raises(CampaignFileError, match=said):
+        initialize(provided(tmp_path), file)
