@@ -9,6 +9,7 @@ from torch import Tensor
 
 from acquisition.belief.finite import not_finite
 from acquisition.belief.marginals import Marginals
+from acquisition.belief.rater import begun_as
 from acquisition.belief.scannable import Tiler
 from loop.domain.errors import IncompatibleError
 from loop.ports.arrays import BoolArray, Combinations, IntArray
@@ -86,10 +87,7 @@ class MemberRater:
         Raises:
             IncompatibleError: If a member predicts no finite number; the sentence names it.
         """
-        if not isinstance(begun, _Begun):
-            msg = f"begin gives what rate takes, not {type(begun).__name__}"
-            raise TypeError(msg)
-        means = self._means(begun, first, stop)
+        means = self._means(begun_as(_Begun, begun), first, stop)
         shape = means.shape[2:]
         marginals = tuple(
             Marginals(each.flatten(1).double(), None, noise)

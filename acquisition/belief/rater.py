@@ -1,10 +1,12 @@
 """What rates tiles of a space, whether exactly or by a student."""
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
 from loop.ports.arrays import Combinations
+
+_Begun = TypeVar("_Begun")
 
 
 class Rater(Protocol):
@@ -38,3 +40,15 @@ class Rater(Protocol):
     def twin(self) -> "Rater":
         """A rater of the same utilities, with buffers of its own, for another thread."""
         ...
+
+
+def begun_as(kind: type[_Begun], begun: object) -> _Begun:
+    """What a rater's `begin` gave, once it is sure that it was this kind of rater.
+
+    Raises:
+        TypeError: If it was another.
+    """
+    if not isinstance(begun, kind):
+        msg = f"begin gives what rate takes, not {type(begun).__name__}"
+        raise TypeError(msg)
+    return begun

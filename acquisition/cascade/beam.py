@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from acquisition.belief.rater import begun_as
 from acquisition.cascade.dense_rows import DenseRows
 from acquisition.cascade.rows_space import RowsSpace
 from acquisition.cascade.student import Student
@@ -126,11 +127,11 @@ class ProspectRater:
         self._numbers = numbers
         self._missing = missing
         own, factors = student.own[:-1], student.factors[:-1]
-        self._mean_own, self._mean = float(own.mean()), factors.mean(axis=0) * student.signs
+        self._mean_own, self._mean = float(own.mean()), factors.mean(axis=0)
         spread = np.cov(np.column_stack([own, factors]), rowvar=False, ddof=0)
         values, vectors = np.linalg.eigh(np.atleast_2d(spread))
         self._root = vectors * np.sqrt(np.maximum(values, 0.0))
-        alone = own + missing * (factors @ self._mean)
+        alone = own + missing * (factors @ (self._mean * student.signs))
         side = np.column_stack([factors, alone, np.ones(len(own))])
         turned = (factors * student.signs) @ self._root[1:]
         self._items = _single(side)
@@ -150,24 +151,19 @@ class ProspectRater:
 
     def begin(self, prefixes: Combinations) -> object:
         """The prefixes' sides of two products."""
-        student, numbers = self._student, self._numbers.of(prefixes)
-        total, within = student.sums(numbers)
-        further = self._missing * (self._mean_own + total @ self._mean)
-        constant = student.level + student.own[numbers].sum(axis=1) + within + further
-        ones = np.ones((len(numbers), 1))
-        side = np.concatenate([total * student.signs, ones, constant[:, None]], axis=1)
-        turned = np.concatenate([ones, total * student.signs], axis=1) @ self._root
+        side = self._student.prefix_side(self._numbers.of(prefixes))
+        total, ones = side[:, :-2], side[:, -2:-1]
+        side[:, -1] += self._missing * (self._mean_own + total @ self._mean)
+        turned = np.concatenate([ones, total], axis=1) @ self._root
         size = (turned**2).sum(axis=1, keepdims=True)
         return _Begun(_single(side), _single(np.concatenate([turned, ones, size], axis=1)))
 
     def rate(self, begun: object, first: int, stop: int) -> tuple[Tensor, None]:
         """Prospects, shape (L, R), float32."""
-        if not isinstance(begun, _Begun):
-            msg = f"begin gives what rate takes, not {type(begun).__name__}"
-            raise TypeError(msg)
-        spread = (self._turned[first:stop] @ begun.turned.T).clamp_(min=0.0).sqrt_()
+        ours = begun_as(_Begun, begun)
+        spread = (self._turned[first:stop] @ ours.turned.T).clamp_(min=0.0).sqrt_()
         rated: Tensor = torch.addmm(
-            spread, self._items[first:stop], begun.side.T, beta=_SPREAD * self._missing
+            spread, self._items[first:stop], ours.side.T, beta=_SPREAD * self._missing
         )
         return rated, None
 

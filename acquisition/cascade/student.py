@@ -9,6 +9,7 @@ Source:
     Hinton, Vinyals, Dean (2015), "Distilling the knowledge in a neural network".
 """
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from acquisition.belief.rater import begun_as
 from acquisition.scanning.item_numbers import ItemNumbers
 from loop.ports.arrays import Combinations, FloatArray, IntArray
 
@@ -64,6 +66,12 @@ class Student:
         total = held.sum(axis=1)
         pairs = 0.5 * (total**2 - (held**2).sum(axis=1)) @ self.signs
         return total, pairs
+
+    def prefix_side(self, numbers: IntArray) -> FloatArray:
+        """What meets an item's factors, own worth and 1, for N sets, shape (N, r + 2)."""
+        total, within = self.sums(numbers)
+        constant = self.level + self.own[numbers].sum(axis=1) + within
+        return np.column_stack([total * self.signs, np.ones(len(numbers)), constant])
 
 
 def fit_student(table: FloatArray, numbers: IntArray, scores: FloatArray, rank: int) -> Student:
@@ -123,29 +131,25 @@ class StudentRater:
         numbers = self._numbers.of(prefixes)
         order = int((prefixes.components[0] >= 0).sum()) + 1
         key = (int(prefixes.contexts[0]), order)
-        student = self._students[key]
-        total, within = student.sums(numbers)
-        constant = student.level + student.own[numbers].sum(axis=1) + within
-        ones = np.ones((len(numbers), 1))
-        side = np.concatenate([total * student.signs, ones, constant[:, None]], axis=1)
+        side = self._students[key].prefix_side(numbers)
         return _Begun(self._items[key], torch.from_numpy(side.astype(np.float32)))
 
     def rate(self, begun: object, first: int, stop: int) -> tuple[Tensor, None]:
         """Scores, shape (L, R), float32; overwritten by the next call."""
-        if not isinstance(begun, _Begun):
-            msg = f"begin gives what rate takes, not {type(begun).__name__}"
-            raise TypeError(msg)
-        shape = (stop - first, len(begun.prefixes))
+        ours = begun_as(_Begun, begun)
+        shape = (stop - first, len(ours.prefixes))
         size = shape[0] * shape[1]
         if len(self._memory) < size:
             self._memory = torch.empty(size, dtype=torch.float32)
         tile = self._memory[:size].view(shape)
-        torch.mm(begun.items[first:stop], begun.prefixes.T, out=tile)
+        torch.mm(ours.items[first:stop], ours.prefixes.T, out=tile)
         return tile, None
 
     def twin(self) -> "StudentRater":
-        """A rater of the same scores with a buffer of its own."""
-        return StudentRater(self._students, self._numbers)
+        """A rater of the same scores with a buffer of its own; the items' sides are shared."""
+        other = copy.copy(self)
+        other._memory = torch.empty(0, dtype=torch.float32)
+        return other
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,3 +142,28 @@ def test_scores_count_a_candidate_for_all_that_it_stands_for() -> None:
 
     assert scores(np.array([0.5])) == pytest.approx(-np.log(0.25))
     assert scores(np.array([-9.0, 9.0])).tolist() == pytest.approx([0.0, -np.log(0.125)])
+
+
+def test_twins_share_what_never_changes_and_rate_in_buffers_of_their_own() -> None:
+    space = VirtualSpace([1] * 9, 1, (2,))
+    world, items = World(9, 2), ItemNumbers(space.items)
+    table = world.table(np.arange(6)[:, None])
+    pairs = np.array([[i, j] for i in range(9) for j in range(i + 1, 9)])
+    rater = StudentRater({(0, 2): fit_student(table, pairs, world.worth(pairs), 2)}, items)
+    prefixes = items.sets(np.array([[0], [3]]), 0, 2)
+    twin = rater.twin()
+
+    begun, theirs = rater.begin(prefixes), twin.begin(prefixes)
+    scores = rater.rate(begun, 4, 9)[0].clone()
+    other = twin.rate(theirs, 4, 9)[0]
+    rater.rate(begun, 0, 5)
+
+    assert begun.items is theirs.items  # type: ignore[attr-defined]
+    assert torch.equal(scores, other)
+
+
+def test_a_rater_refuses_what_another_has_begun() -> None:
+    space = VirtualSpace([1] * 9, 1, (2,))
+
+    with pytest.raises(TypeError, match="begin gives what rate takes, not str"):
+        StudentRater({}, ItemNumbers(space.items)).rate("begun", 0, 1)
