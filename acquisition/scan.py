@@ -97,6 +97,6 @@ class Scan:
 def _surveyed(pool: Pool) -> str:
     """That most candidates were never looked at."""
     return (
-        f"Only {pool.scanned:,} candidates, drawn at random, were rated: the space is larger than "
-        "scan_limit, and no student could be taught to look at the others."
+        f"Only {pool.scanned:,} candidates, drawn at random, were looked at: the space is larger "
+        "than scan_limit, and no student could be taught to look at the others."
     )

@@ -49,11 +49,15 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A stretch of a survey, less what is not on offer; `share` of the survey is behind it."""
+    """A stretch of a survey: what may be chosen of it; `share` of the survey is behind it.
+
+    `on_offer` counts what limits leave no room for as well.
+    """
 
     addresses: IntArray
     combinations: Combinations
     share: float
+    on_offer: int
 
 
 def shards(
@@ -69,8 +73,10 @@ def shards(
         addresses = survey.addresses(start, stop)
         addresses = addresses[~is_in(addresses, excluded)]
         combinations = request.space.unrank(addresses)
-        keep = request.space.permitted(combinations) & limits.allowed(combinations)
-        yield Shard(addresses[keep], combinations[keep], stop / len(survey))
+        permitted = request.space.permitted(combinations)
+        keep = permitted & limits.allowed(combinations)
+        share, on_offer = stop / len(survey), int(permitted.sum())
+        yield Shard(addresses[keep], combinations[keep], share, on_offer)
 
 
 class Gate:
@@ -106,7 +112,10 @@ def picked_shards(
     gate: Gate,
     size: int,
 ) -> Iterator[Shard]:
-    """Walk some addresses, and ranges of others, in stretches of `size`, as `shards` does."""
+    """Walk some addresses, and ranges of others, in stretches of `size`, as `shards` does.
+
+    Only what the gate admits is counted as on offer.
+    """
     stretches = [addresses[at : at + size] for at in range(0, len(addresses), size)]
     total = len(addresses) + sum(map(len, ranges))
     listed = (part[at : at + size] for part in ranges for at in range(0, len(part), size))
@@ -114,7 +123,7 @@ def picked_shards(
     for stretch in chain(stretches, (np.array(part, dtype=np.int64) for part in listed)):
         seen += len(stretch)
         kept = stretch[gate.admits(stretch)]
-        yield Shard(kept, space.unrank(kept), seen / total)
+        yield Shard(kept, space.unrank(kept), seen / total, len(kept))
 
 
 def is_in(addresses: IntArray, ordered: IntArray) -> BoolArray:

@@ -49,7 +49,8 @@ class Pool:
         utilities: Their marginal utilities, shape (K,), less what `Keeper.charged` takes off.
         ranks: Their ranks among all that were scanned, from 1, shape (K,); 0 for one that is
             only a favourite of a member.
-        scanned: How many candidates were rated.
+        scanned: How many candidates on offer were looked at, though limits may have left no room
+            for some; all that are, unless the space was only surveyed.
         notes: Sentences about the scan, such as what a lower precision made of it.
     """
 
@@ -84,7 +85,7 @@ class PoolLists:
         self._favourites = favourites
         self._marginal = TopList(ask.size)
         self._by_member: list[TopList] = []
-        self._scanned = 0
+        self._rated_so_far = self._on_offer = 0
 
     def look_at(self, shards: Iterable[Shard], progress: Progress) -> None:
         """Rate the candidates of some shards, no address ever twice.
@@ -93,14 +94,15 @@ class PoolLists:
             IncompatibleError: If a prediction or a utility is no finite number.
         """
         for shard in shards:
+            self._on_offer += shard.on_offer
             if len(shard.addresses):
-                self._scanned += len(shard.addresses)
+                self._rated_so_far += len(shard.addresses)
                 marginals = self._ask.beliefs.marginals(shard.combinations)
                 ties = scattered(shard.addresses, self._salt)
                 rated = self._rated(marginals, shard.combinations)
                 self._marginal.offer(shard.addresses, rated, ties)
                 self._offer_favourites(shard, marginals, ties)
-            progress(shard.share, f"rated {self._scanned:,} candidates")
+            progress(shard.share, f"rated {self._rated_so_far:,} candidates")
 
     def _rated(self, marginals: tuple[Marginals, ...], combinations: Combinations) -> FloatArray:
         utilities = _numbers(self._utility(marginals))
@@ -134,7 +136,7 @@ class PoolLists:
         ranks = np.concatenate([np.arange(1, len(listed) + 1), np.zeros(len(extra), np.int64)])
         order = np.lexsort((scattered(addresses, self._salt), -rated.astype(np.float32)))
         return Pool(
-            addresses[order], combinations[order], rated[order], ranks[order], self._scanned
+            addresses[order], combinations[order], rated[order], ranks[order], self._on_offer
         )
 
 

@@ -492,7 +492,7 @@ def test_a_random_survey_says_so() -> None:
     [note] = case.pool().notes
 
     assert note.startswith("Only ")
-    assert "drawn at random, were rated: the space is larger than scan_limit" in note
+    assert "drawn at random, were looked at: the space is larger than scan_limit" in note
 
 
 @pytest.mark.parametrize("most", [400, 3_000])

@@ -176,6 +176,17 @@ def test_a_scan_by_tiles_counts_what_is_on_offer() -> None:
     assert tiled.notes == ()
 
 
+def test_what_limits_leave_no_room_for_counts_as_scanned_with_tiles_and_without() -> None:
+    uses = np.arange(60) % 2
+    case = tiled_case(limits=Limits(max_uses=1, uses=uses))
+
+    tiled, untiled = case.scan(), replace(case, draws=Untiled(case.draws)).scan()
+
+    taken = case.space.permitted(case.space.unrank(case.excluded)).sum()
+    assert tiled.scanned == untiled.scanned == case.space.on_offer() - taken
+    assert len(case.brute_force().addresses) < tiled.scanned
+
+
 def test_controls_are_rated_though_they_have_no_tile() -> None:
     case = tiled_case()
     case.draws.contexts[:, 1] += 100.0
