@@ -37,7 +37,8 @@ narrows the space down in that precision, where the surrogate knows tiles. In a 
 most `scan_limit` candidates are then let through, and no more than 2,000,000; whole rows in tiles
 may add as many again, and so may small sections that are looked at in full. What is drawn to teach
 and to audit students comes on top: up to five audits of a quarter of `scan_limit` and 100,000 at
-most each, and for every section at least 2,000 candidates and 8 landmarks with every item."""
+most each, and for every section at least 2,000 candidates, and every item with 8 to 48 landmarks,
+then with up to 96 and 192 where the recall is hard to reach."""
 
 
 def choose_batch(
