@@ -115,6 +115,8 @@ def _answer(ask: Question, sweep: Sweep, found: Found, notes: tuple[str, ...]) -
     space = ask.request.space
     held = int(space.permitted(space.unrank(ask.excluded)).sum())
     outside = sweep.blocks.outside(len(space))
+    if sweep.checkpoint is not None and sweep.checkpoint.trouble:
+        notes = (*notes, sweep.checkpoint.trouble)
     return Narrowed(found.addresses, outside, space.on_offer() - held, notes)
 
 

@@ -63,7 +63,10 @@ class Checkpoint:
             part.replace(path)
         except OSError as error:
             _drop(part)
-            self.trouble = f"no checkpoint: {error}"
+            self.trouble = (
+                f"The scan left no checkpoint ({error}); had it been killed, it would have begun "
+                "anew."
+            )
         now = time.monotonic()
         self._due = now + (self._seconds and max(self._seconds, (now - begun) / _SHARE))
 

@@ -320,7 +320,7 @@ def test_a_disk_that_refuses_does_not_end_the_sweep(tmp_path: Path) -> None:
     found = replace(plain_case().sweep(), checkpoint=checkpoint).over()
 
     assert same(found, plain_case().sweep().over())
-    assert "no checkpoint" in checkpoint.trouble
+    assert "left no checkpoint" in checkpoint.trouble
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
